@@ -1,0 +1,1 @@
+"""The gateway administrator (GWA): provisions gateways and keeps their time."""

@@ -1,0 +1,1 @@
+"""Checks that can be aimed at any gateway."""

@@ -1,0 +1,1 @@
+"""The Smart Meter Gateway (SMGW): acquisition, evaluation, delivery and its three networks."""

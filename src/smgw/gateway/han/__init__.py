@@ -1,0 +1,1 @@
+"""The home area network: the consumer's pages and machine interface."""

@@ -1,0 +1,1 @@
+"""The local metrological network: meters to records."""

@@ -1,0 +1,1 @@
+"""The wide area network: every connection is opened by the gateway."""

@@ -1,0 +1,1 @@
+"""The external market participant (EMT): receives, verifies, stores and shows delivered readings."""

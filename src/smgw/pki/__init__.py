@@ -1,0 +1,1 @@
+"""The SM-PKI: names, certificate profiles, authorities, path validation, revocation lists."""

@@ -1,0 +1,1 @@
+"""Sans-IO state machines: bytes and events in, bytes and events out."""

@@ -1,0 +1,1 @@
+"""Security module, crypto policy, content protection and TLS contexts."""

@@ -1,0 +1,1 @@
+"""Meters, households, faults and a whole system in one call."""

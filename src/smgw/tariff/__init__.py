@@ -1,0 +1,1 @@
+"""The tariff use cases as pure functions: (evaluation profile, readings) -> registers."""
