@@ -1,0 +1,52 @@
+# Each target says what it does while it takes long; `make` alone lists them.
+SHELL := /bin/bash
+PY := .venv/bin/python
+STAMP := .venv/.installed
+PEERS := .peers/.installed
+
+.PHONY: help install run test lint types docs bench fuzz clean
+
+help:
+	@echo "make install   create .venv with everything"
+	@echo "make run       start a whole metering system on loopback (ARGS=... for options of 'smgw up')"
+	@echo "make test      lint, types and all tests"
+	@echo "make lint      ruff and the floors of the house"
+	@echo "make bench     all benchmarks, with their peers and limits"
+	@echo "make docs      write the generated pages below docs/"
+	@echo "make clean     remove .venv, caches and the demo data"
+
+$(STAMP): requirements/develop.txt pyproject.toml tools/install.sh
+	@tools/install.sh venv
+
+$(PEERS): requirements/peers.txt $(STAMP)
+	@tools/install.sh peers
+
+install: $(STAMP)
+
+run: $(STAMP)
+	@$(PY) -m smgw up $(ARGS)
+
+lint: $(STAMP)
+	@echo "== lint"
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/lint-imports
+
+types: $(STAMP)
+	@echo "== types"
+	@.venv/bin/mypy
+
+test: $(STAMP) $(PEERS)
+	@tools/install.sh browser
+	@$(MAKE) --no-print-directory lint types
+	@echo "== tests (a few minutes)"
+	@$(PY) -m pytest -n 2 --dist worksteal -q $(ARGS)
+
+docs: $(STAMP)
+	@$(PY) tools/generate_docs.py
+
+bench: $(STAMP)
+	@$(PY) -m bench $(ARGS)
+
+clean:
+	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache smgw-data
