@@ -144,4 +144,26 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "m2m.database": ErrorCode("No such database", "Use origin, derived, calculated or daily."),
     "m2m.range": ErrorCode("The time range is empty or longer than 31 days", "Ask in windows of at most 31 days."),
     "m2m.self_test_locked": ErrorCode("A self-test was started less than ten minutes ago", "Wait until 600 s have passed."),
+    # journal (see smgw.storage)
+    "journal.key": ErrorCode(
+        "The journal can't be opened with that key", "Use the security module that belongs to it; if it does, the file's first page is damaged."
+    ),
+    "journal.damaged": ErrorCode("A page of the journal is not what was written", "Stop the gateway and restore the file; check the disk."),
+    "journal.locked": ErrorCode("Another process is writing to the journal", "Stop the other gateway of this folder, or open the journal to read."),
+    "journal.full": ErrorCode("There is no room for the journal", "Free space on its disk; nothing was stored half, and writing goes on by itself."),
+    "journal.io": ErrorCode("The journal's disk refuses", "Check disk, rights and limits of its folder; nothing was stored half."),
+    "journal.missing": ErrorCode("There is no journal at that place", "Name the folder of a gateway that has been started at least once."),
+    "journal.version": ErrorCode(
+        "The journal has another version than the program", "Start the gateway once to bring it up to date, or use a newer program."
+    ),
+    "journal.read_only": ErrorCode("The journal was opened to read only", "Open it for writing."),
+    "journal.duplicate": ErrorCode("The journal already holds a reading of that register and time", "Readings are never replaced."),
+    "journal.log_entry": ErrorCode("A log entry does not fit the catalogue or its log", "See docs/log-events.md; only consumer logs name a consumer."),
+    "journal.profile_kind": ErrorCode("There is no such kind of profile", "meter, communication, evaluation or consumer."),
+    "journal.unknown_message": ErrorCode("The outbox never held a message of that id", "List the outbox with `smgw journal list outbox`."),
+    "journal.chain": ErrorCode(
+        "A hash chain of the journal is broken", "The detail names chain and row; keep the file as evidence and compare it with what partners received."
+    ),
+    "journal.schema": ErrorCode("The journal's tables or rules are not those of the program", "The detail names them; keep the file as evidence."),
+    "profile.version": ErrorCode("A profile of that or a higher version is installed", "Send changes with a higher version."),
 }
