@@ -1,0 +1,198 @@
+"""The gateway's journal: readings, registers, logs, profiles and outbox in one encrypted, append-only file."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from smgw.core.log_event import Log, LogEntry
+from smgw.core.obis import Obis
+from smgw.core.profiles import Profile
+from smgw.core.reading import Reading, SignedReading
+from smgw.core.register import RegisterValue
+from smgw.storage import journal_logs, journal_profiles, journal_readings, outbox
+from smgw.storage.chain import JournalReport
+from smgw.storage.database import Database
+from smgw.storage.journal_logs import StoredLogEntry
+from smgw.storage.journal_verify import verify
+from smgw.storage.outbox import OutboxMessage
+
+__all__ = ["Journal", "JournalReport", "OutboxMessage", "RegisterValue", "StoredLogEntry"]
+
+
+class Journal:
+    """Keep everything the gateway must not lose; what a call has returned from is on the disk.
+
+    Every writing call raises Unavailable (journal.full, journal.io) with nothing half written when the disk refuses, and IntegrityFault
+    journal.damaged when a page is not what was written. Several calls become one step inside `transaction`.
+    Source: MEAS-01, LOG-02, WAN-05.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, path: Path, key: bytes) -> Self:
+        """Open for writing with a key of 32 octets; creates a missing file. One writer at a time.
+
+        Raises: SecurityFault journal.key, IntegrityFault journal.damaged, Unavailable journal.locked, journal.full, journal.io,
+        ConfigError journal.version.
+        """
+        return cls(Database.open(path, key))
+
+    @classmethod
+    def open_read_only(cls, path: Path, key: bytes) -> Self:
+        """Open for reading, also while a gateway writes. Raises: ConfigError journal.missing; otherwise as `open`."""
+        return cls(Database.open_read_only(path, key))
+
+    def close(self) -> None:
+        """Close the file; closing twice does nothing."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything written inside durable together, or nothing of it when an exception leaves the block.
+
+        Inside another transaction it is a part of that one. Never await inside: what another task writes meanwhile would join.
+        """
+        with self._database.transaction():
+            yield
+
+    # readings and registers
+
+    def append_readings(self, items: Sequence[tuple[Reading, bytes]]) -> list[int]:
+        """Append readings with their signatures, all or none; returns their sequence numbers (from 1, without holes).
+
+        Raises: DomainFault journal.duplicate for a second reading of the same meter, OBIS and target time.
+        """
+        return journal_readings.append_readings(self._database, items)
+
+    def readings(
+        self,
+        meter_id: str,
+        obis: Sequence[Obis] | None = None,
+        *,
+        after: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> list[SignedReading]:
+        """Read a meter's readings by target time, then OBIS; `after` is exclusive, `until` inclusive."""
+        return journal_readings.select_readings(self._database, meter_id, obis, after, until, limit)
+
+    def last_reading(self, meter_id: str, obis: Obis) -> SignedReading | None:
+        """Read the reading of a register with the newest target time."""
+        return journal_readings.end_reading(self._database, meter_id, obis, newest=True)
+
+    def first_reading(self, meter_id: str, obis: Obis) -> SignedReading | None:
+        """Read the reading of a register with the oldest target time."""
+        return journal_readings.end_reading(self._database, meter_id, obis, newest=False)
+
+    def count_readings(self) -> int:
+        """Count all readings."""
+        row = self._database.row("SELECT length FROM heads WHERE kind = ? AND scope = ''", (journal_readings.READINGS,))
+        return int(row[0]) if row else 0
+
+    def append_registers(self, values: Sequence[RegisterValue]) -> list[int]:
+        """Append register values, all or none; returns their sequence numbers. A correction is a new row."""
+        return journal_readings.append_registers(self._database, values)
+
+    def registers(self, profile_id: str, *, after: datetime | None = None, until: datetime | None = None) -> list[RegisterValue]:
+        """Read a profile's register values by period end, then age; `after` is exclusive, `until` inclusive."""
+        return journal_readings.select_registers(self._database, profile_id, after, until)
+
+    # logs
+
+    def append_log(self, entries: Sequence[LogEntry]) -> None:
+        """Append entries, each to its log, all or none.
+
+        Raises: UsageError journal.log_entry for an event outside the catalogue, or a consumer named in another than a consumer log.
+        """
+        journal_logs.append_log(self._database, entries)
+
+    def log(
+        self,
+        log: Log,
+        consumer_id: str = "",
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        from_index: int | None = None,
+        count: int | None = None,
+    ) -> list[StoredLogEntry]:
+        """Read one log, oldest first; `since` and `from_index` are inclusive, `until` is exclusive; numbers start at 1 in each log."""
+        return journal_logs.select_log(self._database, log, consumer_id, since, until, from_index, count)
+
+    def log_count(self, log: Log | None = None, consumer_id: str | None = None) -> int:
+        """Count the entries of one log, of one consumer, or of all logs."""
+        return journal_logs.count_log(self._database, log, consumer_id)
+
+    # profiles
+
+    def put_profile(self, profile: Profile, document: bytes, installed_at: datetime) -> None:
+        """Install a new version with the signed document it came in; the stored version with the same document does nothing.
+
+        Raises: DomainFault profile.version unless the version is greater than the stored one.
+        """
+        journal_profiles.put_profile(self._database, profile, document, installed_at)
+
+    def profiles(self, kind: str) -> list[Profile]:
+        """Read the newest version of each profile of a kind (a key of `PROFILE_KINDS`), sorted by id."""
+        return journal_profiles.select_profiles(self._database, kind)
+
+    def profile_document(self, kind: str, profile_id: str) -> bytes | None:
+        """Read the signed document of the newest version."""
+        return journal_profiles.profile_document(self._database, kind, profile_id)
+
+    # outbox
+
+    def enqueue(self, message: OutboxMessage) -> None:
+        """Put a message at the end of the queue; an id that was ever in it is left as it is."""
+        outbox.enqueue(self._database, message)
+
+    def pending(self, limit: int = 100) -> list[OutboxMessage]:
+        """Read the oldest messages without receipt, in the order they were put in."""
+        return outbox.pending(self._database, limit)
+
+    def acknowledge(self, message_id: str, receipt: bytes, at: datetime) -> None:
+        """Store the receipt and give up the body; the first receipt stays. Raises: DomainFault journal.unknown_message."""
+        outbox.acknowledge(self._database, message_id, receipt, at)
+
+    def note_attempt(self, message_id: str, code: str, at: datetime) -> None:
+        """Count a failed attempt with its error code. Raises: DomainFault journal.unknown_message."""
+        outbox.note_attempt(self._database, message_id, code, at)
+
+    def receipt(self, message_id: str) -> bytes | None:
+        """Read the receipt of a message, or None while there is none."""
+        return outbox.receipt(self._database, message_id)
+
+    def delivery_counts(self) -> tuple[int, int]:
+        """Count the messages ever put in and those acknowledged."""
+        return outbox.delivery_counts(self._database)
+
+    # small changing state
+
+    def get_state(self, key: str) -> bytes | None:
+        """Read a watermark, a counter or another small value."""
+        row = self._database.row("SELECT value FROM state WHERE key = ?", (key,))
+        return None if row is None else row[0]
+
+    def set_state(self, key: str, value: bytes) -> None:
+        """Store a small value in place of the old one; it stands in no chain."""
+        with self._database.transaction():
+            self._database.execute("INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
+
+    def verify(self) -> JournalReport:
+        """Walk every chain and recompute every hash, check triggers, pages and indexes; returns counts and heads.
+
+        It takes turns with the writer of this object; beside a running gateway, verify through `open_read_only`.
+        Raises: IntegrityFault journal.chain (the detail names chain and row), journal.schema, journal.damaged.
+        """
+        return verify(self._database)

@@ -1,0 +1,92 @@
+"""The outbox: messages wait here, in order and across power loss, until their receipt is stored. Source: WAN-05."""
+
+import hashlib
+from datetime import datetime
+
+import msgspec
+
+from smgw.core.errors import DomainFault
+from smgw.core.instant import from_microseconds, microseconds
+from smgw.storage.database import Database
+
+
+class OutboxMessage(msgspec.Struct, frozen=True):
+    """Hold one message on its way to a partner."""
+
+    message_id: str
+    """Unique for ever; putting the same id in again does nothing."""
+    partner_id: str
+    profile_id: str
+    body: bytes
+    """What goes over the wire, already signed and encrypted."""
+    created_at: datetime
+    attempts: int = 0
+    last_code: str = ""
+    """Error code of the last failed attempt."""
+
+
+def enqueue(database: Database, message: OutboxMessage) -> None:
+    """Put a message at the end of the queue; an id that was ever in it is left as it is."""
+    row = (
+        message.message_id,
+        message.partner_id,
+        message.profile_id,
+        message.body,
+        hashlib.sha256(message.body).digest(),
+        microseconds(message.created_at),
+        message.attempts,
+        message.last_code,
+    )
+    with database.transaction():
+        if not _known(database, message.message_id):
+            database.execute(
+                "INSERT INTO outbox (message_id, partner_id, profile_id, body, body_hash, created_at, attempts, last_code)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+
+def _known(database: Database, message_id: str) -> bool:
+    return database.row("SELECT 1 FROM outbox WHERE message_id = ?", (message_id,)) is not None
+
+
+def pending(database: Database, limit: int) -> list[OutboxMessage]:
+    """Read the oldest messages without receipt, in the order they were put in."""
+    query = (
+        "SELECT message_id, partner_id, profile_id, body, created_at, attempts, last_code FROM outbox"
+        " WHERE acknowledged_at IS NULL ORDER BY number LIMIT ?"
+    )
+    return [
+        OutboxMessage(message_id, partner_id, profile_id, body, from_microseconds(created_at), attempts, last_code)
+        for message_id, partner_id, profile_id, body, created_at, attempts, last_code in database.rows(query, (limit,))
+    ]
+
+
+def acknowledge(database: Database, message_id: str, receipt: bytes, at: datetime) -> None:
+    """Store the receipt and give up the body; the first receipt stays. Raises: DomainFault journal.unknown_message."""
+    _update(database, "receipt = ?, acknowledged_at = ?, body = x''", message_id, (receipt, microseconds(at)))
+
+
+def note_attempt(database: Database, message_id: str, code: str, at: datetime) -> None:
+    """Count a failed attempt with its error code. Raises: DomainFault journal.unknown_message."""
+    _update(database, "attempts = attempts + 1, last_code = ?, last_attempt_at = ?", message_id, (code, microseconds(at)))
+
+
+def _update(database: Database, change: str, message_id: str, values: tuple[bytes | str | int, ...]) -> None:
+    with database.transaction():
+        if not _known(database, message_id):
+            raise DomainFault("journal.unknown_message", message_id)
+        statement = f"UPDATE outbox SET {change} WHERE message_id = ? AND acknowledged_at IS NULL"  # noqa: S608
+        database.execute(statement, (*values, message_id))
+
+
+def receipt(database: Database, message_id: str) -> bytes | None:
+    """Read the receipt of a message, or None while there is none."""
+    row = database.row("SELECT receipt FROM outbox WHERE message_id = ?", (message_id,))
+    return None if row is None else row[0]
+
+
+def delivery_counts(database: Database) -> tuple[int, int]:
+    """Count the messages ever put in and those acknowledged."""
+    row = database.row("SELECT count(*), count(acknowledged_at) FROM outbox")
+    return (int(row[0]), int(row[1])) if row else (0, 0)
