@@ -166,4 +166,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     ),
     "journal.schema": ErrorCode("The journal's tables or rules are not those of the program", "The detail names them; keep the file as evidence."),
     "profile.version": ErrorCode("A profile of that or a higher version is installed", "Send changes with a higher version."),
+    # administrator
+    "administrator.config": ErrorCode("The administrator's configuration can't be used", "The detail names the key."),
+    "administrator.store": ErrorCode("The administrator's inventory takes no data for the moment", "Check the free space of the disk; nothing was changed."),
 }
