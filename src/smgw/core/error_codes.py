@@ -23,6 +23,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "sml.message_crc": ErrorCode("The checksum of an SML message does not match", _MESSAGE_HINT),
     "sml.structure": ErrorCode("An SML message is not well formed", _MESSAGE_HINT),
     "sml.semantic": ErrorCode("An SML message is well formed but breaks a rule of its kind", _MESSAGE_HINT),
+    "sml.encode": ErrorCode("A value can't be written as SML", "The detail names the element and what it can hold."),
     # identifiers and values
     "value.obis": ErrorCode("Not an OBIS code", "Write it as A-B:C.D.E*F, for example 1-0:1.8.0*255."),
     "value.device_id": ErrorCode("Not a device id after DIN 43849", "14 characters: medium, three letters, two hex digits, eight digits."),
@@ -37,6 +38,26 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "xml.structure": ErrorCode("An XML body does not follow its format", "The detail names the first element that does not fit."),
     "xml.size": ErrorCode("An XML body is larger than allowed", "Split the delivery into shorter periods."),
     "xml.value": ErrorCode("A delivery holds something that its format can't say", "The detail names the field; check the contract's ids."),
+    # market participant (see smgw.storage.series, smgw.participant)
+    "series.damaged": ErrorCode("A block of a meter-reading series is damaged", "Restore the participant's store from a backup."),
+    "series.too_many": ErrorCode("A delivery holds more values of one register and day than allowed", "Lengthen the register period."),
+    "delivery.sender": ErrorCode("The signer of a delivery is not the gateway that sent it", _SECURITY_HINT),
+    "delivery.recipient": ErrorCode("A delivery is addressed to another market participant", "Check the partner id in the communication profile."),
+    "delivery.unknown_gateway": ErrorCode(
+        "The gateway of a delivery is not registered at the participant", "Register it with `smgw participant register`."
+    ),
+    "delivery.unknown_meter": ErrorCode(
+        "The meter or contract of a delivery is not assigned to its gateway", "Register it with `smgw participant register`."
+    ),
+    "delivery.reading_signature": ErrorCode("A reading of a delivery has a wrong signature", _SECURITY_HINT),
+    "delivery.replayed": ErrorCode("A message id was used before for another content", "Each message needs an id of its own."),
+    "delivery.content": ErrorCode("A delivery contradicts itself or its contract", "The detail names the field."),
+    "delivery.message_id": ErrorCode("The message id of the HTTP header is not that of the content", _SECURITY_HINT),
+    "delivery.size": ErrorCode("A delivery is larger than allowed", "Deliver shorter periods."),
+    "participant.store": ErrorCode("The participant's store can't be written", "Check free space and permissions; gateways repeat by themselves."),
+    "participant.config": ErrorCode("The participant's configuration can't be used", "The detail names the file and the field."),
+    "participant.not_initialised": ErrorCode("This folder holds no market participant", "Name the folder with --data."),
+    "participant.request": ErrorCode("A request to the operator interface can't be understood", "The detail names the parameter."),
     # content protection (see smgw.codec.cms, smgw.security.content)
     "cms.structure": ErrorCode("A CMS message is not the strict DER of its profile", "Run `smgw decode cms` on it; the offset names the first byte that does not fit."),
     "cms.algorithm": ErrorCode("A CMS message uses an algorithm outside the profile", "See docs/crypto-policy.md; `smgw decode cms` names the algorithms it uses."),
@@ -164,9 +185,20 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "journal.chain": ErrorCode(
         "A hash chain of the journal is broken", "The detail names chain and row; keep the file as evidence and compare it with what partners received."
     ),
+    "journal.export": ErrorCode("An exported journal is not well formed", "Export it again with `smgw journal export`."),
     "journal.schema": ErrorCode("The journal's tables or rules are not those of the program", "The detail names them; keep the file as evidence."),
     "profile.version": ErrorCode("A profile of that or a higher version is installed", "Send changes with a higher version."),
     # administrator
     "administrator.config": ErrorCode("The administrator's configuration can't be used", "The detail names the key."),
     "administrator.store": ErrorCode("The administrator's inventory takes no data for the moment", "Check the free space of the disk; nothing was changed."),
+    # identities and secret files
+    "secret.exists": ErrorCode("There is a secret file of that name already", "Remove it only if its keys are no longer needed."),
+    "secret.missing": ErrorCode("The secret file can't be read", "Without it the security module stays closed; restore it from a backup."),
+    "secret.readable": ErrorCode("The secret file is readable by others", "Run chmod 600 on it."),
+    "identity.missing": ErrorCode("There are no certificates in that folder", "Request and install a certificate triple first."),
+    # self-test
+    "self_test.program": ErrorCode("The program's files are not those the gateway started with", "Install the program again and restart."),
+    "self_test.keys": ErrorCode("A key does not belong to its certificate", "Request new certificates for the keys held."),
+    "self_test.certificates": ErrorCode("A certificate of the gateway is not valid now", "Renew the triple."),
+    "self_test.clock": ErrorCode("The gateway's time is not valid", "See in the system log why the time server was not reached."),
 }
