@@ -3,6 +3,7 @@
 from smgw.codec.sml.crc import Checksum
 from smgw.codec.sml.decode import decode_frame, decode_messages
 from smgw.codec.sml.encode import encode_frame, encode_messages
+from smgw.codec.sml.explain import explain
 from smgw.codec.sml.messages import (
     AttentionResponse,
     Body,
@@ -76,4 +77,5 @@ __all__ = [
     "decode_messages",
     "encode_frame",
     "encode_messages",
+    "explain",
 ]
