@@ -66,7 +66,7 @@ ALLOWED: dict[State, frozenset[Permission]] = {
     State.NORMAL: frozenset(Permission),
     State.SECURE_BOOT: frozenset(),
     State.SECURE_APPLICATION: frozenset({Permission.OBEY_ADMINISTRATOR, Permission.KEEP_TIME, Permission.SERVE_CONSUMER}),
-    State.SECURE_CONNECTIVITY: frozenset({Permission.MEASURE, Permission.SERVE_CONSUMER}),
+    State.SECURE_CONNECTIVITY: frozenset(Permission) - {Permission.SERVE_CONSUMER},
     State.SECURE_MEASUREMENT: frozenset(Permission),
 }
 """What each state allows. In Secure State Measurement values are taken but marked, because time is not valid."""

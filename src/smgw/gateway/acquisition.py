@@ -1,0 +1,279 @@
+"""From a meter's record to readings: profile gate, plausibility, status, and the value of each register period.
+
+Pure of I/O: records and time go in, readings and events come out; the caller stores them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from smgw.codec.sml import GetListResponse, SmlMessage, SmlTime
+from smgw.core.identifiers import meter_id_of
+from smgw.core.instant import ClockStatus, period_floor
+from smgw.core.obis import Obis
+from smgw.core.profiles import MeterProfile
+from smgw.core.reading import Reading
+from smgw.core.status_word import (
+    METER_FATAL,
+    METER_IDENTIFICATION,
+    METER_MAGNETIC,
+    METER_MECHANICAL,
+    GatewayStatus,
+    meter_word,
+)
+
+TOLERANCE_SHARE = 100
+"""A value belongs to a period end when it was captured within 1/100 of the period around it (MEAS-02; PTB-A 50.8)."""
+
+BACKFILL_LIMIT = 31 * 96
+"""At most so many missed period ends are marked as missing after a standstill, per meter."""
+
+UNKNOWN_LIMIT = 64
+"""At most so many unknown meters are remembered for the administrator's list."""
+
+
+class Value(NamedTuple):
+    """Hold one register's amount as the meter sent it."""
+
+    raw: int
+    scaler: int
+    unit: int
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Hold what one telegram said about a meter."""
+
+    server_id: bytes
+    captured: datetime
+    values: Mapping[Obis, Value]
+    status: int | None
+
+
+class Event(NamedTuple):
+    """Tell the caller what to log: an event of the catalogue and its parameters."""
+
+    name: str
+    parameters: dict[str, str]
+
+
+class Outcome(NamedTuple):
+    """Give what one step brought: readings to store and events to log."""
+
+    readings: list[Reading]
+    events: list[Event]
+
+
+def record_of(messages: Sequence[SmlMessage], captured: datetime) -> Record | None:
+    """Take server id, registers and status out of one SML file; None when it holds no value list.
+
+    When list and register both carry a seconds index, the capture time is moved back by the register's age.
+    """
+    body = next((message.body for message in messages if isinstance(message.body, GetListResponse)), None)
+    if body is None or body.server_id is None:
+        return None
+    values: dict[Obis, Value] = {}
+    status: int | None = None
+    age_s = 0
+    for entry in body.entries:
+        if entry.status is not None and status is None:
+            status = entry.status
+        if type(entry.value) is int and entry.unit is not None and len(entry.obis) == 6:
+            values[Obis(*entry.obis)] = Value(entry.value, entry.scaler or 0, entry.unit)
+            age_s = max(age_s, _age_s(body.act_sensor_time, entry.val_time))
+    return Record(body.server_id, captured - timedelta(seconds=age_s), values, status)
+
+
+def _age_s(sensor: SmlTime | None, value: SmlTime | None) -> int:
+    if sensor is None or value is None or sensor.kind is not value.kind:
+        return 0
+    age = sensor.seconds - value.seconds
+    return age if 0 <= age <= 3600 else 0
+
+
+class _Meter:
+    """Follow one admitted meter between two period ends."""
+
+    def __init__(self, profile: MeterProfile, last_target: datetime | None, last_raw: dict[Obis, int]) -> None:
+        self.profile = profile
+        self.registers = {register.code: register for register in profile.registers}
+        self.last_target = last_target
+        self.last_raw = last_raw
+        self.latest: tuple[Record, ClockStatus] | None = None
+        self.seen = False
+        self.lost = False
+        self.flags = 0
+
+    @property
+    def period(self) -> timedelta:
+        return timedelta(seconds=self.profile.period_s)
+
+    @property
+    def tolerance(self) -> timedelta:
+        return self.period / TOLERANCE_SHARE
+
+
+class Acquisition:
+    """Admit meters by profile and give one reading per register and period end.
+
+    Source: LMN-03, LMN-04, LMN-06, MEAS-01, MEAS-02; TR-03109-1 Annex VI, chapter 3.
+    """
+
+    def __init__(self) -> None:
+        self._meters: dict[bytes, _Meter] = {}
+        self.unknown: dict[str, int] = {}
+        """Unknown meters heard, with the number of their telegrams (LMN-03)."""
+        self.telegrams = 0
+        """Records taken from admitted meters."""
+
+    def admit(self, profile: MeterProfile, last_target: datetime | None, last_raw: Mapping[Obis, int]) -> None:
+        """Admit a meter; `last_target` and `last_raw` continue its series after a restart or a changed profile."""
+        self._meters[bytes.fromhex(profile.server_id)] = _Meter(profile, last_target, dict(last_raw))
+
+    def current(self, meter_id: str) -> Record | None:
+        """Give the newest record of a meter, which is shown but not stored."""
+        for meter in self._meters.values():
+            if meter.profile.meter_id == meter_id and meter.latest is not None:
+                return meter.latest[0]
+        return None
+
+    def receive(self, record: Record, link: str, clock: ClockStatus) -> Outcome:
+        """Take one record. Unknown meters, and meters on another link than their profile says, are counted and not stored."""
+        meter = self._meters.get(record.server_id)
+        if meter is None or meter.profile.link != link:
+            return Outcome([], self._count_unknown(record.server_id, link))
+        self.telegrams += 1
+        events = self._liveness(meter) + self._status_events(meter, record.status)
+        readings: list[Reading] = []
+        if meter.last_target is None:
+            readings += self._readings(meter, record, record.captured.replace(microsecond=0), clock, events)
+            meter.last_target = period_floor(record.captured, meter.profile.period_s)
+        else:
+            readings += self._close_periods(meter, record, clock, events)
+        meter.latest = (record, clock)
+        return Outcome(readings, events)
+
+    def tick(self, now: datetime, clock: ClockStatus) -> Outcome:
+        """Close period ends whose tolerance has run out without a value, for every meter."""
+        outcome = Outcome([], [])
+        for meter in self._meters.values():
+            if meter.last_target is None:
+                continue
+            end = period_floor(now - meter.tolerance, meter.profile.period_s)
+            outcome.readings.extend(self._catch_up(meter, end, clock, outcome.events))
+        return outcome
+
+    def next_deadline(self) -> datetime | None:
+        """Give the moment at which `tick` has something to close."""
+        ends = [meter.last_target + meter.period + meter.tolerance for meter in self._meters.values() if meter.last_target is not None]
+        return min(ends, default=None)
+
+    def _close_periods(self, meter: _Meter, record: Record, clock: ClockStatus, events: list[Event]) -> list[Reading]:
+        assert meter.last_target is not None
+        readings = []
+        target = meter.last_target + meter.period
+        if record.captured >= target:
+            # Everything before the period end nearest to this record is decided by what was heard earlier.
+            nearest = period_floor(record.captured + meter.tolerance, meter.profile.period_s)
+            readings += self._catch_up(meter, nearest - meter.period, clock, events)
+            if meter.last_target + meter.period == nearest and record.captured >= nearest:
+                readings += self._decide(meter, nearest, record, clock, events)
+        return readings
+
+    def _catch_up(self, meter: _Meter, end: datetime, clock: ClockStatus, events: list[Event]) -> list[Reading]:
+        assert meter.last_target is not None
+        meter.last_target = max(meter.last_target, end - meter.period * BACKFILL_LIMIT)
+        readings = []
+        while meter.last_target + meter.period <= end:
+            readings += self._decide(meter, meter.last_target + meter.period, None, clock, events)
+        return readings
+
+    def _decide(self, meter: _Meter, target: datetime, record: Record | None, clock: ClockStatus, events: list[Event]) -> list[Reading]:
+        """Take the record nearest to the period end, if one is near enough; on a tie the earlier."""
+        candidates = [(abs(r.captured - target), r, status) for r, status in _present(meter.latest, record, clock)]
+        near = [candidate for candidate in candidates if candidate[0] <= meter.tolerance]
+        meter.last_target = target
+        if near:
+            _, best, status = min(near, key=lambda candidate: candidate[0])
+            return self._readings(meter, best, target, status, events)
+        events.append(Event("value_missing", {"meter": meter.profile.meter_id, "target": target.strftime("%Y-%m-%dT%H:%M:%SZ")}))
+        if not meter.lost:
+            meter.lost = True
+            since = meter.latest[0].captured.strftime("%Y-%m-%dT%H:%M:%SZ") if meter.latest else "start"
+            events.append(Event("meter_lost", {"meter": meter.profile.meter_id, "since": since}))
+        missing = GatewayStatus.IDENTIFICATION | GatewayStatus.NO_VALUE
+        return [
+            Reading(meter.profile.meter_id, code, None, register.shown_scaler, register.unit, target, target, missing, METER_IDENTIFICATION)
+            for code, register in meter.registers.items()
+        ]
+
+    def _readings(self, meter: _Meter, record: Record, target: datetime, clock: ClockStatus, events: list[Event]) -> list[Reading]:
+        word = meter_word(record.status)
+        base = GatewayStatus.IDENTIFICATION
+        if clock is not ClockStatus.VALID:
+            base |= GatewayStatus.TIME_NOT_VALID
+        if word & (METER_MAGNETIC | METER_MECHANICAL):
+            base |= GatewayStatus.METER_TAMPER
+        readings = []
+        for code, register in meter.registers.items():
+            value = record.values.get(code)
+            status = base
+            if value is None or value.unit != register.unit:
+                status |= GatewayStatus.NO_VALUE
+                raw, scaler = None, register.shown_scaler
+            else:
+                raw, scaler = value.raw, value.scaler
+                scaled = _comparable(raw, scaler)
+                if code in meter.last_raw and scaled < meter.last_raw[code]:
+                    status |= GatewayStatus.NOT_FOR_BILLING | GatewayStatus.WARNING
+                    events.append(Event("reading_implausible", {"meter": meter.profile.meter_id, "obis": str(code)}))
+                meter.last_raw[code] = scaled
+            readings.append(Reading(meter.profile.meter_id, code, raw, scaler, register.unit, record.captured, target, int(status), word))
+        return readings
+
+    def _liveness(self, meter: _Meter) -> list[Event]:
+        news = not meter.seen or meter.lost
+        meter.seen, meter.lost = True, False
+        return [Event("meter_found", {"meter": meter.profile.meter_id})] if news else []
+
+    def _status_events(self, meter: _Meter, status: int | None) -> list[Event]:
+        word = meter_word(status)
+        events = []
+        for mask, name in ((METER_FATAL, "meter_fatal"), (METER_MAGNETIC | METER_MECHANICAL, "meter_tamper")):
+            if word & mask and not meter.flags & mask:
+                events.append(Event(name, {"meter": meter.profile.meter_id}))
+        meter.flags = word
+        return events
+
+    def _count_unknown(self, server_id: bytes, link: str) -> list[Event]:
+        meter_id = meter_id_of(server_id)
+        if meter_id in self.unknown:
+            self.unknown[meter_id] += 1
+            return []
+        if len(self.unknown) >= UNKNOWN_LIMIT:
+            return []
+        self.unknown[meter_id] = 1
+        return [Event("meter_unknown", {"meter": meter_id, "link": link})]
+
+
+def _present(latest: tuple[Record, ClockStatus] | None, record: Record | None, clock: ClockStatus) -> Iterable[tuple[Record, ClockStatus]]:
+    if latest is not None:
+        yield latest
+    if record is not None:
+        yield record, clock
+
+
+SCALER_FLOOR = -12
+"""Finest scaler that registers are compared at."""
+
+
+def _comparable(raw: int, scaler: int) -> int:
+    """Bring registers to one scaler, so that a meter that changes its scaler is still compared exactly."""
+    shift = scaler - SCALER_FLOOR
+    return raw * int(10**shift) if shift >= 0 else raw // int(10**-shift)
+
+
+def comparable(reading: Reading) -> int | None:
+    """Give a stored reading's amount in the form that decreasing registers are detected with."""
+    return None if reading.raw is None else _comparable(reading.raw, reading.scaler)
