@@ -26,6 +26,9 @@ from smgw.security.tls import TlsIdentity, require_parameters, wan_context
 BUFFER_LIMIT = 256 * 1024
 """Octets that a stream reader holds at most before it stops reading from the socket (twice this is its hard bound)."""
 
+WAN_PARTNERS = frozenset({Role.GWA, Role.EMT})
+"""Who a gateway calls at the WAN."""
+
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter, ValidatedCertificate], Awaitable[None]]
 OnRefused = Callable[[str, str], None]
 """Called with the error code and the address of a peer that was refused."""
@@ -75,8 +78,8 @@ async def dial(
     identity: TlsIdentity,
     trust: TrustStore,
     clock: Clock,
-    roles: frozenset[Role],
     pinned: x509.Certificate | None = None,
+    roles: frozenset[Role] = WAN_PARTNERS,
     timeout_s: float = 20,
     session_limit_s: float = TLS_SESSION_LIMIT_S,
 ) -> Channel:
