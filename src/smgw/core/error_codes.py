@@ -126,6 +126,8 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "pki.unknown_serial": ErrorCode("This authority has not issued a certificate of that serial number", "`smgw pki list` shows what it has issued."),
     "pki.already_revoked": ErrorCode("The certificate has been revoked for good already", "Nothing to do."),
     "pki.not_suspended": ErrorCode("The certificate is not suspended", "Only a suspended certificate can be released."),
+    "pki.file": ErrorCode("A file can't be read", "Check path and permissions."),
+    "pki.reason": ErrorCode("That is no reason for a revocation", "Take key_compromise, affiliation_changed, superseded, cessation_of_operation, certificate_hold or unspecified."),
     "pki.trust_folder": ErrorCode("The trust folder can't be used", "It holds `anchors/`, `intermediates/` and `crls/` with PEM or DER files."),
     # TLS (see smgw.security.tls, smgw.net.smpki_tls)
     "tls.capability": ErrorCode("The TLS library of this machine can't do what the policy asks for", "OpenSSL 3.0 or later with brainpool curves is needed."),
@@ -276,4 +278,13 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "tariff.calendar_gap": ErrorCode("A day of the period has no day profile", "The detail names the day."),
     "tariff.period": ErrorCode("The evaluated period is empty, longer than 1100 days or off the quarter hour", "Choose a shorter one."),
     "tariff.unit_changed": ErrorCode("The readings of one register changed unit or scaler", "A new meter starts a new register."),
+    # smgw up
+    "up.state": ErrorCode("The folder's system file can't be read", "Start in a new folder with --data, or restore system.json."),
+    "up.gateway_id": ErrorCode("The folder holds a system with another gateway", "Leave --gateway-id out, or use another folder."),
+    "up.meters": ErrorCode("The meters can't be used together", "Each meter can be named once."),
+    "up.start": ErrorCode("A part of the system did not start", "Its log file names the reason."),
+    "up.ended": ErrorCode("A part of the system ended", "Its log file names the reason."),
+    "up.not_delivered": ErrorCode("No whole day was delivered in the given time", "Give more time with --timeout, or look at the logs for the gap."),
+    "up.running": ErrorCode("A system is running in that folder", "Stop it first, or use another folder with --data."),
+    "simulation.no_meter": ErrorCode("No usable meter was heard there", "Check with `smgw decode sml` what the octets hold."),
 }

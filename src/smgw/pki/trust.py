@@ -54,7 +54,7 @@ class TrustStore:
         self._lists: dict[tuple[bytes, bytes], RevocationList] = {}
         self._paths: OrderedDict[_Key, ValidatedCertificate] = OrderedDict()
         for crl in crls:
-            self._signer_of(crl)
+            self.require_signer(crl)
             held = self._lists.get((crl.issuer, crl.authority_key))
             if held is None or held.number < crl.number:
                 self._lists[crl.issuer, crl.authority_key] = crl
@@ -99,7 +99,7 @@ class TrustStore:
         Raises: DecodeFault pki.malformed; CertificateRejected pki.unknown_issuer, pki.signature, pki.crl_older, pki.crl_stale.
         """
         crl = read_revocation_list(data)
-        self._signer_of(crl)
+        self.require_signer(crl)
         crl.require_current(now)
         held = self._lists.get((crl.issuer, crl.authority_key))
         if held is not None and (crl.number <= held.number or crl.this_update + CLOCK_TOLERANCE < held.this_update):
@@ -107,6 +107,17 @@ class TrustStore:
         self._lists[crl.issuer, crl.authority_key] = crl
         self._paths.clear()
         return crl
+
+    def require_signer(self, crl: RevocationList) -> None:
+        """Demand that a trusted authority or CRL signer signed a revocation list.
+
+        Raises: CertificateRejected pki.unknown_issuer, pki.signature, pki.hash.
+        """
+        for facts in (*self._anchors, *self._authorities):
+            if facts.subject == crl.issuer and facts.subject_key == crl.authority_key:
+                crl.require_signed_by(facts.public_key)
+                return
+        raise CertificateRejected("pki.unknown_issuer", f"revocation list {crl.number}")
 
     def validate(
         self,
@@ -148,14 +159,6 @@ class TrustStore:
         require_issued_by(facts, issuers[0])
         require_profile(facts, profile_for(facts.role))
         return facts
-
-    def _signer_of(self, crl: RevocationList) -> CertificateFacts:
-        """Find and check the signer of a revocation list."""
-        for facts in (*self._anchors, *self._authorities):
-            if facts.subject == crl.issuer and facts.subject_key == crl.authority_key:
-                crl.require_signed_by(facts.public_key)
-                return facts
-        raise CertificateRejected("pki.unknown_issuer", f"revocation list {crl.number}")
 
 
 def _root(certificate: x509.Certificate) -> CertificateFacts:
