@@ -7,12 +7,16 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
+from tests.shared import shared_path
 from tests.tariff.series import CREATED, local, numbered, profile, reading
 
 from smgw.core.errors import DomainFault
+from smgw.core.instant import parse_time
 from smgw.core.obis import ACTIVE_ENERGY_EXPORT, ACTIVE_ENERGY_IMPORT
+from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
-from smgw.core.status_word import GATEWAY_OK, METER_FATAL, GatewayStatus
+from smgw.core.status_word import GATEWAY_OK, METER_FATAL, GatewayStatus, PtbStatus
 from smgw.tariff import taf07
 from smgw.tariff.common import boundaries
 from smgw.tariff.taf01 import evaluate
@@ -153,3 +157,31 @@ def test_the_differences_of_the_series_add_up_to_the_register(steps: list[int], 
     assert len(differences) == len(raster) - 1
     assert register.quantity is not None
     assert sum(part.rescale(-4).raw for part in differences) == register.quantity.rescale(-4).raw
+
+
+def read_out(name: str) -> list[SignedReading]:
+    """Take the value list of a device file; a PTB status of 3 or 4 becomes the mark that has the same effect."""
+    readings = []
+    for element in etree.parse(str(shared_path("trudi", "taf1", name))).iter("{*}IntervalReading"):
+        marked = int(element.findtext("{*}statusPTB") or "0") >= PtbStatus.TEMPORARY_ERROR
+        status = GATEWAY_OK | (GatewayStatus.NOT_FOR_BILLING if marked else 0)
+        moment = parse_time(element.findtext("{*}timePeriod/{*}start") or "")
+        readings.append(reading(moment, int(element.findtext("{*}value") or ""), gateway_status=status))
+    return numbered(readings)
+
+
+@pytest.mark.shared
+@pytest.mark.req("TAF-01", "TAF-22")
+@pytest.mark.parametrize(
+    ("name", "month", "raw"),
+    [
+        ("result_1_month.xml", 10, 29_800),
+        ("result_1_month_start_statusPTB4.xml", 10, None),
+        ("result_1_month_without_end.xml", 10, None),
+        ("result_2_month.xml", 9, 58_600),
+    ],
+)
+def test_read_outs_give_the_display_softwares_figure_or_none_where_it_refuses(name: str, month: int, raw: int | None) -> None:
+    start, end = local(2017, month, 1), local(2017, 11, 1)
+    first, *_ = evaluate(profile(1, billing_months=11 - month), read_out(name), start, end, CREATED)
+    assert first.raw == raw
