@@ -6,7 +6,7 @@ Source: 20-wan-crypto-pki 1.6, 4.2; TR-03109-1 Detailspezifikationen 5; TR-03111
 
 import hashlib
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -65,7 +65,7 @@ class Digest(NamedTuple):
     oid: Oid
     ecdsa_oid: Oid
     octets: int
-    new: Callable[[bytes], Any]
+    new: Callable[[bytes], "hashlib._Hash"]
     hash: hashes.HashAlgorithm
     ecdsa_prehashed: ec.ECDSA
 
@@ -84,7 +84,6 @@ DIGESTS: dict[str, Digest] = {
     )
 }
 DIGEST_BY_OID: dict[Oid, Digest] = {row.oid: row for row in DIGESTS.values()}
-DIGEST_BY_ECDSA_OID: dict[Oid, Digest] = {row.ecdsa_oid: row for row in DIGESTS.values()}
 
 
 class KeyAgreement(NamedTuple):
@@ -159,7 +158,8 @@ SHARED_INFO_ATTEMPTS: tuple[SharedInfoForm, ...] = ("rfc5753", "rfc5753-null", "
 class Acceptance(NamedTuple):
     """State what a receiver takes of a message's outer form; whatever it takes, it verifies in full.
 
-    `optional_attributes` are signed attributes that may stand beside the two that must.
+    `null_parameters` lets a digestAlgorithm have NULL for absent ones; `optional_attributes` may be signed beside the two
+    that must be.
     """
 
     signer_by_issuer: bool

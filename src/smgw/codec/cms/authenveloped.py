@@ -6,7 +6,7 @@ Source: 20-wan-crypto-pki 1.6; RFC 5083, 5084, 5753, 3394, 4493; TR-03111 ECKA-E
 
 import functools
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -15,12 +15,11 @@ from cryptography.hazmat.primitives import cmac, keywrap
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 
 from smgw.codec.cms import algorithms as table
 from smgw.codec.cms import der
+from smgw.codec.cms.party import Party
 from smgw.codec.cms.structures import (
-    Attribute,
     AuthEnvelopedContentInfo,
     AuthEnvelopedData,
     CipherParameters,
@@ -28,17 +27,12 @@ from smgw.codec.cms.structures import (
     KeyAgreeRecipientInfo,
     RecipientKeyIdentifier,
     decode,
+    elements,
 )
 from smgw.core.errors import DecodeFault, LimitFault, SecurityFault, UsageError
 
 _ZERO_IV = bytes(table.BLOCK_OCTETS)
-
-
-class Recipient(NamedTuple):
-    """Name the receiver of a message: the key identifier of its ENC certificate and the public key in it."""
-
-    key_id: bytes
-    public_key: ec.EllipticCurvePublicKey
+_FIRST_BLOCK = (1).to_bytes(4, "big")
 
 
 class EphemeralAgreement(NamedTuple):
@@ -48,36 +42,34 @@ class EphemeralAgreement(NamedTuple):
     shared_secret: bytes
 
 
-class RecipientKey(NamedTuple):
-    """Hold what opening takes: how messages name us, our curve, and the use of our private key.
+class WrappedKey(NamedTuple):
+    """Hold one recipient's entry: its name, the sender's ephemeral point with its curve if told, and the wrapped key.
 
-    `issuer_and_serial` is the DER of IssuerAndSerialNumber; `agree` gives the shared x-coordinate at the curve's length.
+    `recipient` is the key identifier, or the DER of IssuerAndSerialNumber where `by_key_id` is False.
     """
 
-    key_id: bytes
-    issuer_and_serial: bytes
-    curve: str
-    agree: Callable[[ec.EllipticCurvePublicKey], bytes]
+    recipient: bytes
+    by_key_id: bool
+    point: bytes
+    curve: table.Oid | None
+    agreement: table.KeyAgreement
+    wrap: table.KeyWrap
+    encrypted_key: bytes
 
 
 class Envelope(NamedTuple):
     """Describe an AuthEnvelopedData that was read and checked in form, but not opened.
 
-    `recipients` holds the key identifiers, or the DER of IssuerAndSerialNumber where a sender names it that way.
+    `aad` is what the tag covers beside the content. `iv` is the GCM nonce or the CBC initial vector.
     """
 
-    data: AuthEnvelopedData
-    recipients: tuple[bytes, ...]
-    agreements: tuple[table.KeyAgreement, ...]
+    wrapped_keys: Sequence[WrappedKey]
     cipher: table.ContentCipher
     content_type: table.Oid
-
-
-class EnvelopedContent(NamedTuple):
-    """Hold decrypted, authenticated content and its type."""
-
-    content_type: table.Oid
-    content: bytes
+    iv: bytes
+    aad: bytes
+    encrypted_content: bytes
+    mac: bytes
 
 
 @functools.lru_cache(maxsize=32)
@@ -89,20 +81,23 @@ def shared_info(form: table.SharedInfoForm, key_octets: int) -> bytes:
     if form == "empty":
         return b""
     wrap_oid = table.KEY_WRAP_BY_OCTETS[key_octets].oid
-    key_info = der.algorithm(wrap_oid) if form == "rfc5753" else der.algorithm_with_null(wrap_oid)
+    key_info = der.algorithm(wrap_oid, b"" if form == "rfc5753" else der.NULL)
     key_bits = der.tlv(der.OCTET_STRING, (key_octets * 8).to_bytes(4, "big"))
     return der.tlv(der.SEQUENCE, key_info, der.context(2, key_bits))
 
 
 def derive_key_encryption_key(shared_secret: bytes, *, digest: str, key_octets: int, form: table.SharedInfoForm) -> bytes:
-    """Derive the key that wraps the content key (X9.63, TR-03111)."""
-    return X963KDF(table.DIGESTS[digest].hash, key_octets, shared_info(form, key_octets) or None).derive(shared_secret)
+    """Derive the key that wraps the content key (X9.63, TR-03111).
+
+    One block of the derivation is enough: no key is longer than its hash.
+    """
+    return table.DIGESTS[digest].new(shared_secret + _FIRST_BLOCK + shared_info(form, key_octets)).digest()[:key_octets]
 
 
 def encrypt(
     content: bytes,
     *,
-    recipient: Recipient,
+    recipient: Party,
     ephemeral: Callable[[ec.EllipticCurvePublicKey], EphemeralAgreement],
     random: Callable[[int], bytes],
     cipher: str = "aes128-gcm",
@@ -113,36 +108,36 @@ def encrypt(
     """Encrypt content for one recipient; returns the DER of AuthEnvelopedData.
 
     `ephemeral` makes a new key pair on the recipient's curve at every call. `random` gives key and nonce.
-    Raises: UsageError cms.choice for a cipher or curve that is not in the table.
+    Raises: UsageError cms.choice for a cipher that is not in the table.
     """
     suite = table.CONTENT_CIPHERS.get(cipher)
-    curve = table.CURVES.get(recipient.public_key.curve.name)
-    if suite is None or curve is None:
-        raise UsageError("cms.choice", f"{cipher} on {recipient.public_key.curve.name}")
+    if suite is None:
+        raise UsageError("cms.choice", cipher)
+    digest = recipient.curve.digest
     agreement = ephemeral(recipient.public_key)
-    kek = derive_key_encryption_key(agreement.shared_secret, digest=curve.digest, key_octets=suite.key_octets, form=form)
+    kek = derive_key_encryption_key(agreement.shared_secret, digest=digest, key_octets=suite.key_octets, form=form)
     material = random(suite.material_octets)
     wrapped = keywrap.aes_key_wrap(kek, material)
-    attributes = b"" if content_type == table.ID_DATA else _content_type_attribute(content_type)
+    attributes, aad = (b"", b"") if content_type == table.ID_DATA else _content_type_attributes(content_type)
+    cipher_head, cipher_tail = _cipher_template(suite)
     if suite.mode == "gcm":
         nonce = random(table.NONCE_OCTETS)
-        sealed = AESGCM(material).encrypt(nonce, content, _as_set(attributes))
+        sealed = AESGCM(material).encrypt(nonce, content, aad)
         encrypted, mac = sealed[: -table.MAC_OCTETS], sealed[-table.MAC_OCTETS :]
-        parameters = der.tlv(der.SEQUENCE, der.tlv(der.OCTET_STRING, nonce), der.small_integer(table.MAC_OCTETS))
     else:
-        encrypted, mac = _cbc_cmac_encrypt(material, content, _as_set(attributes))
-        parameters = b""
-    row = table.KEY_AGREEMENT_TO_SEND[oid_profile, curve.digest]
+        nonce = b""
+        encrypted, mac = _cbc_cmac_encrypt(material, content, aad)
+    row = table.KEY_AGREEMENT_TO_SEND[oid_profile, digest]
+    before_point, before_key = _recipient_template(
+        recipient.key_id, len(agreement.point), row.oid, table.KEY_WRAP_BY_OCTETS[suite.key_octets].oid, len(wrapped)
+    )
     return der.tlv(
         der.SEQUENCE,
-        der.small_integer(0),
-        der.tlv(der.SET, _recipient_info(recipient.key_id, agreement.point, wrapped, row.oid, suite.key_octets)),
-        der.tlv(
-            der.SEQUENCE,
-            der.oid(content_type),
-            der.tlv(der.SEQUENCE, der.oid(suite.oid), parameters),
-            der.tlv(0x80, encrypted),
-        ),
+        before_point,
+        agreement.point,
+        before_key,
+        wrapped,
+        der.tlv(der.SEQUENCE, der.oid(content_type), cipher_head, nonce, cipher_tail, der.tlv(0x80, encrypted)),
         attributes,
         der.tlv(der.OCTET_STRING, mac),
     )
@@ -164,171 +159,159 @@ def read_content_info(data: bytes) -> Envelope:
     return _check(info.content)
 
 
-def decrypt(envelope: Envelope, key: RecipientKey) -> EnvelopedContent:
-    """Find our wrapped key, unwrap it, authenticate and decrypt the content.
+def decrypt(envelope: Envelope, recipient: Party, agree: Callable[[ec.EllipticCurvePublicKey], bytes]) -> bytes:
+    """Find our wrapped key, unwrap it, authenticate and decrypt the content, which is of `envelope.content_type`.
 
+    `agree` uses our private key: it gives the shared x-coordinate at the curve's length.
     Raises: SecurityFault cms.recipient when none of the wrapped keys is for us; SecurityFault cms.integrity, without a
     detail, for whatever goes wrong with keys, tags and padding.
     """
-    info, wrapped = _our_key(envelope, key)
-    z = key.agree(_originator_key(info, table.CURVES[key.curve]))
-    suite = envelope.cipher
-    wrap_octets = table.KEY_WRAP_BY_OID[info.key_encryption_algorithm.parameters.algorithm].key_octets
-    digest = table.KEY_AGREEMENT_BY_OID[info.key_encryption_algorithm.algorithm].digest
-    material = _unwrap(z, wrapped, digest, wrap_octets)
-    if len(material) != suite.material_octets:
+    ours = _our_key(envelope, recipient)
+    material = _unwrap(agree(_ephemeral_key(ours, recipient.curve)), ours)
+    if len(material) != envelope.cipher.material_octets:
         raise SecurityFault("cms.integrity")
-    data = envelope.data
-    aad = b"" if data.auth_attrs is None else asn1.encode_der(data.auth_attrs)
-    body = data.auth_encrypted_content_info
-    parameters = body.content_encryption_algorithm.parameters
-    if suite.mode == "cbc-cmac":
-        iv = _ZERO_IV if parameters is None else parameters.nonce
-        return EnvelopedContent(envelope.content_type, _cbc_cmac_decrypt(material, iv, body.encrypted_content, data.mac, aad))
-    assert parameters is not None
+    if envelope.cipher.mode == "cbc-cmac":
+        return _cbc_cmac_decrypt(material, envelope)
     try:
-        content = AESGCM(material).decrypt(parameters.nonce, body.encrypted_content + data.mac, aad)
+        return AESGCM(material).decrypt(envelope.iv, envelope.encrypted_content + envelope.mac, envelope.aad)
     except InvalidTag as error:
         raise SecurityFault("cms.integrity") from error
-    return EnvelopedContent(envelope.content_type, content)
 
 
 # ------------------------------------------------------------------------------------------------- parts of a message
+#
+# A template is the DER around a value of fixed length, made once and cut where the value goes.
 
 
-def _recipient_info(key_id: bytes, point: bytes, wrapped: bytes, agreement: table.Oid, wrap_octets: int) -> bytes:
-    originator = der.context(1, der.algorithm(table.ID_EC_PUBLIC_KEY), der.tlv(der.BIT_STRING, b"\x00", point))
-    key_wrap = der.algorithm(table.KEY_WRAP_BY_OCTETS[wrap_octets].oid)
-    encrypted_key = der.tlv(der.SEQUENCE, der.context(0, der.tlv(der.OCTET_STRING, key_id)), der.tlv(der.OCTET_STRING, wrapped))
-    return der.context(
-        1,
-        der.small_integer(3),
-        der.context(0, originator),
-        der.tlv(der.SEQUENCE, der.oid(agreement), key_wrap),
-        der.tlv(der.SEQUENCE, encrypted_key),
-    )
+@functools.lru_cache(maxsize=1024)
+def _recipient_template(
+    key_id: bytes, point_octets: int, agreement: table.Oid, wrap: table.Oid, wrapped_octets: int
+) -> tuple[bytes, bytes]:
+    """Build version and recipientInfos around the ephemeral point and the wrapped key, which is the last part."""
+    rid = der.context(0, der.tlv(der.OCTET_STRING, key_id))
+    encrypted_key = der.tlv(der.SEQUENCE, rid, der.tlv(der.OCTET_STRING, bytes(wrapped_octets)))
+    after_point = der.algorithm(agreement, der.algorithm(wrap)) + der.tlv(der.SEQUENCE, encrypted_key)
+    originator = der.context(1, der.algorithm(table.ID_EC_PUBLIC_KEY), der.tlv(der.BIT_STRING, b"\x00", bytes(point_octets)))
+    info = der.context(1, der.small_integer(3), der.context(0, originator), after_point)
+    whole = der.small_integer(0) + der.tlv(der.SET, info)
+    return whole[: -len(after_point) - point_octets], after_point[:-wrapped_octets]
 
 
 @functools.lru_cache(maxsize=16)
-def _content_type_attribute(content_type: table.Oid) -> bytes:
-    return der.context(1, der.attribute(table.ID_CONTENT_TYPE, der.oid(content_type)))
+def _cipher_template(suite: table.ContentCipher) -> tuple[bytes, bytes]:
+    """Build the content cipher's AlgorithmIdentifier around the nonce; CBC-CMAC is sent without parameters."""
+    if suite.mode == "cbc-cmac":
+        return der.algorithm(suite.oid), b""
+    mac_octets = der.small_integer(table.MAC_OCTETS)
+    parameters = der.tlv(der.SEQUENCE, der.tlv(der.OCTET_STRING, bytes(table.NONCE_OCTETS)), mac_octets)
+    return der.algorithm(suite.oid, parameters)[: -table.NONCE_OCTETS - len(mac_octets)], mac_octets
 
 
-def _as_set(attributes: bytes) -> bytes:
-    return bytes((der.SET,)) + attributes[1:] if attributes else b""
+@functools.lru_cache(maxsize=16)
+def _content_type_attributes(content_type: table.Oid) -> tuple[bytes, bytes]:
+    """Build the authenticated attributes as the message holds them, and as the tag covers them."""
+    attribute = der.attribute(table.ID_CONTENT_TYPE, der.oid(content_type))
+    return der.context(1, attribute), der.tlv(der.SET, attribute)
 
 
 # ----------------------------------------------------------------------------------------------------- checks of form
 
 
 def _check(data: AuthEnvelopedData) -> Envelope:
-    infos = data.recipient_infos.as_list()
-    keys = [key for info in infos for key in info.recipient_encrypted_keys]
-    if data.version != 0 or not infos or not all(info.recipient_encrypted_keys for info in infos):
-        raise DecodeFault("cms.structure", "version or recipients of AuthEnvelopedData")
-    if len(keys) > table.MAX_RECIPIENTS:
-        raise LimitFault("cms.size", "recipients")
+    if data.version != 0 or len(data.mac) != table.MAC_OCTETS:
+        raise DecodeFault("cms.structure", "version or mac length of AuthEnvelopedData")
     body = data.auth_encrypted_content_info
-    suite = table.CONTENT_CIPHER_BY_OID.get(body.content_encryption_algorithm.algorithm)
+    algorithm = body.content_encryption_algorithm
+    suite = table.CONTENT_CIPHER_BY_OID.get(algorithm.algorithm)
     if suite is None:
         raise SecurityFault("cms.algorithm", "content cipher")
-    agreements = tuple(_check_recipient_info(info, suite) for info in infos)
-    parameters = body.content_encryption_algorithm.parameters
-    _check_parameters(suite, parameters)
-    _check_attributes(data, suite, parameters)
-    if len(data.mac) != table.MAC_OCTETS:
-        raise DecodeFault("cms.structure", "mac length")
-    names = tuple(_name_of(key.rid) for key in keys)
-    return Envelope(data, names, agreements, suite, body.content_type)
+    iv = _checked_iv(suite, algorithm.parameters)
+    aad = _checked_attributes(data, suite, algorithm.parameters)
+    wrapped_keys: list[WrappedKey] = []
+    for info in data.recipient_infos.as_list():
+        _add_wrapped_keys(wrapped_keys, info, suite)
+    if not wrapped_keys:
+        raise DecodeFault("cms.structure", "no recipient")
+    if len(wrapped_keys) > table.MAX_RECIPIENTS:
+        raise LimitFault("cms.size", "recipients")
+    return Envelope(wrapped_keys, suite, body.content_type, iv, aad, body.encrypted_content, data.mac)
 
 
-def _name_of(rid: IssuerAndSerialNumber | RecipientKeyIdentifier) -> bytes:
-    return rid.subject_key_identifier if isinstance(rid, RecipientKeyIdentifier) else asn1.encode_der(rid)
-
-
-def _check_recipient_info(info: KeyAgreeRecipientInfo, suite: table.ContentCipher) -> table.KeyAgreement:
+def _add_wrapped_keys(found: list[WrappedKey], info: KeyAgreeRecipientInfo, suite: table.ContentCipher) -> None:
     originator = info.originator
-    if info.version != 3 or isinstance(originator, bytes):
-        raise DecodeFault("cms.structure", "version or originator of KeyAgreeRecipientInfo")
-    if originator.algorithm.algorithm != table.ID_EC_PUBLIC_KEY or isinstance(originator.algorithm.parameters, asn1.Null):
-        raise SecurityFault("cms.algorithm", "originator key")
+    if info.version != 3 or isinstance(originator, bytes) or not info.recipient_encrypted_keys:
+        raise DecodeFault("cms.structure", "version, originator or keys of KeyAgreeRecipientInfo")
+    named_curve = originator.algorithm.parameters
     agreement = table.KEY_AGREEMENT_BY_OID.get(info.key_encryption_algorithm.algorithm)
-    wrap = info.key_encryption_algorithm.parameters
-    wrap_row = table.KEY_WRAP_BY_OID.get(wrap.algorithm)
-    if agreement is None or wrap_row is None or wrap_row.key_octets < suite.key_octets:
+    wrap_algorithm = info.key_encryption_algorithm.parameters
+    wrap = table.KEY_WRAP_BY_OID.get(wrap_algorithm.algorithm)
+    if agreement is None or wrap is None or wrap.key_octets < suite.key_octets:
         raise SecurityFault("cms.algorithm", "key agreement or key wrap")
-    if isinstance(wrap.parameters, table.Oid):
-        raise DecodeFault("cms.structure", "key wrap parameters")
-    return agreement
+    if originator.algorithm.algorithm != table.ID_EC_PUBLIC_KEY or isinstance(named_curve, asn1.Null):
+        raise SecurityFault("cms.algorithm", "originator key")
+    if originator.public_key.padding_bits() or isinstance(wrap_algorithm.parameters, table.Oid):
+        raise DecodeFault("cms.structure", "originator key or key wrap")
+    point = originator.public_key.as_bytes()
+    for key in info.recipient_encrypted_keys:
+        rid, by_key_id = key.rid, isinstance(key.rid, RecipientKeyIdentifier)
+        name = asn1.encode_der(rid) if isinstance(rid, IssuerAndSerialNumber) else rid.subject_key_identifier
+        found.append(WrappedKey(name, by_key_id, point, named_curve, agreement, wrap, key.encrypted_key))
 
 
-def _check_parameters(suite: table.ContentCipher, parameters: CipherParameters | None) -> None:
-    """GCM needs its nonce and the full tag written out; CBC-CMAC takes none, or an IV with the default MAC length."""
-    if suite.mode == "gcm":
-        fits = parameters is not None and len(parameters.nonce) == table.NONCE_OCTETS and parameters.mac_octets == table.MAC_OCTETS
-    else:
-        fits = parameters is None or (len(parameters.nonce) == table.BLOCK_OCTETS and parameters.mac_octets is None)
-    if not fits:
+def _checked_iv(suite: table.ContentCipher, parameters: CipherParameters | None) -> bytes:
+    """Give nonce or IV: GCM needs its nonce and the full tag written out, CBC-CMAC takes an IV with the default MAC or nothing."""
+    if parameters is None and suite.mode == "cbc-cmac":
+        return _ZERO_IV
+    expected = (table.NONCE_OCTETS, table.MAC_OCTETS) if suite.mode == "gcm" else (table.BLOCK_OCTETS, None)
+    if parameters is None or (len(parameters.nonce), parameters.mac_octets) != expected:
         raise SecurityFault("cms.algorithm", "content cipher parameters")
+    return parameters.nonce
 
 
-def _check_attributes(data: AuthEnvelopedData, suite: table.ContentCipher, parameters: CipherParameters | None) -> None:
+def _checked_attributes(data: AuthEnvelopedData, suite: table.ContentCipher, parameters: CipherParameters | None) -> bytes:
+    """Give the DER that the tag covers. Content type, unless it is id-data, and an IV must be repeated; nothing else may stand there."""
     content_type = data.auth_encrypted_content_info.content_type
-    expected: dict[table.Oid, bytes] = {table.ID_CONTENT_TYPE: der.oid(content_type)}
+    if data.auth_attrs is None and content_type == table.ID_DATA and (parameters is None or suite.mode == "gcm"):
+        return b""
+    found = elements(data.auth_attrs)
+    expected = [der.attribute(table.ID_CONTENT_TYPE, der.oid(content_type))]
+    if content_type == table.ID_DATA and expected[0] not in found:
+        expected.clear()
     if suite.mode == "cbc-cmac" and parameters is not None:
-        expected[table.ID_CBC_CMAC_PARAM] = asn1.encode_der(parameters)
-    elif data.auth_attrs is None and content_type == table.ID_DATA:
-        return
-    found = single_values([] if data.auth_attrs is None else data.auth_attrs.as_list())
-    if content_type == table.ID_DATA and table.ID_CONTENT_TYPE not in found:
-        del expected[table.ID_CONTENT_TYPE]
-    if found != expected or not found:
+        expected.append(der.attribute(table.ID_CBC_CMAC_PARAM, asn1.encode_der(parameters)))
+    if not found or found != sorted(expected):
         raise DecodeFault("cms.structure", "authenticated attributes")
-
-
-def single_values(attributes: list[Attribute]) -> dict[table.Oid, bytes]:
-    """Give the DER value of each attribute by type. Raises: DecodeFault cms.structure for a repeated type or value."""
-    found: dict[table.Oid, bytes] = {}
-    for attribute in attributes:
-        values = attribute.values.as_list()
-        if attribute.type in found or len(values) != 1:
-            raise DecodeFault("cms.structure", "an attribute does not have exactly one value")
-        found[attribute.type] = asn1.encode_der(values[0])
-    return found
+    return der.tlv(der.SET, *found)
 
 
 # --------------------------------------------------------------------------------------------------- opening a message
 
 
-def _our_key(envelope: Envelope, key: RecipientKey) -> tuple[KeyAgreeRecipientInfo, bytes]:
-    for info in envelope.data.recipient_infos.as_list():
-        for encrypted in info.recipient_encrypted_keys:
-            by_key_id = isinstance(encrypted.rid, RecipientKeyIdentifier)
-            if _name_of(encrypted.rid) == (key.key_id if by_key_id else key.issuer_and_serial):
-                return info, encrypted.encrypted_key
+def _our_key(envelope: Envelope, recipient: Party) -> WrappedKey:
+    for wrapped in envelope.wrapped_keys:
+        if wrapped.recipient == (recipient.key_id if wrapped.by_key_id else recipient.issuer_and_serial):
+            return wrapped
     raise SecurityFault("cms.recipient")
 
 
-def _originator_key(info: KeyAgreeRecipientInfo, curve: table.CurveSuite) -> ec.EllipticCurvePublicKey:
-    originator = info.originator
-    assert not isinstance(originator, bytes)
-    if originator.algorithm.parameters not in (None, curve.oid):
+def _ephemeral_key(wrapped: WrappedKey, curve: table.CurveSuite) -> ec.EllipticCurvePublicKey:
+    if wrapped.curve not in (None, curve.oid):
         raise SecurityFault("cms.algorithm", "originator key is on another curve")
-    point = originator.public_key.as_bytes()
-    if originator.public_key.padding_bits() or len(point) != 1 + 2 * curve.field_octets or point[0] != 0x04:
+    if len(wrapped.point) != 1 + 2 * curve.field_octets or wrapped.point[0] != 0x04:
         raise DecodeFault("cms.structure", "originator key is not an uncompressed point")
     try:
-        return ec.EllipticCurvePublicKey.from_encoded_point(curve.curve, point)
+        return ec.EllipticCurvePublicKey.from_encoded_point(curve.curve, wrapped.point)
     except ValueError as error:
         raise SecurityFault("cms.integrity") from error
 
 
-def _unwrap(z: bytes, wrapped: bytes, digest: str, wrap_octets: int) -> bytes:
+def _unwrap(shared_secret: bytes, wrapped: WrappedKey) -> bytes:
+    digest, key_octets = wrapped.agreement.digest, wrapped.wrap.key_octets
     for form in table.SHARED_INFO_ATTEMPTS:
-        kek = derive_key_encryption_key(z, digest=digest, key_octets=wrap_octets, form=form)
+        kek = derive_key_encryption_key(shared_secret, digest=digest, key_octets=key_octets, form=form)
         try:
-            return keywrap.aes_key_unwrap(kek, wrapped)
-        except (keywrap.InvalidUnwrap, ValueError):
+            return keywrap.aes_key_unwrap(kek, wrapped.encrypted_key)
+        except keywrap.InvalidUnwrap:
             continue
     raise SecurityFault("cms.integrity")
 
@@ -355,13 +338,14 @@ def _cbc_cmac_encrypt(material: bytes, content: bytes, aad: bytes) -> tuple[byte
     return encrypted, _cmac(material[half:], encrypted, aad)
 
 
-def _cbc_cmac_decrypt(material: bytes, iv: bytes, encrypted: bytes, mac: bytes, aad: bytes) -> bytes:
+def _cbc_cmac_decrypt(material: bytes, envelope: Envelope) -> bytes:
     half = len(material) // 2
-    if not hmac.compare_digest(_cmac(material[half:], encrypted, aad), mac):
+    encrypted = envelope.encrypted_content
+    if not hmac.compare_digest(_cmac(material[half:], encrypted, envelope.aad), envelope.mac):
         raise SecurityFault("cms.integrity")
     if not encrypted or len(encrypted) % table.BLOCK_OCTETS:
         raise SecurityFault("cms.integrity")
-    decryptor = Cipher(algorithms.AES(material[:half]), modes.CBC(iv)).decryptor()
+    decryptor = Cipher(algorithms.AES(material[:half]), modes.CBC(envelope.iv)).decryptor()
     padded = decryptor.update(encrypted) + decryptor.finalize()
     pad = padded[-1]
     if not 1 <= pad <= table.BLOCK_OCTETS or padded[-pad:] != bytes((pad,)) * pad:

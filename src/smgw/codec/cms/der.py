@@ -13,6 +13,7 @@ BIT_STRING = 0x03
 OCTET_STRING = 0x04
 SEQUENCE = 0x30
 SET = 0x31
+NULL = b"\x05\x00"
 
 
 def tlv(tag: int, *parts: bytes) -> bytes:
@@ -21,6 +22,8 @@ def tlv(tag: int, *parts: bytes) -> bytes:
     length = len(body)
     if length < 0x80:
         return bytes((tag, length)) + body
+    if length < 0x10000:
+        return (bytes((tag, 0x81, length)) if length < 0x100 else bytes((tag, 0x82, length >> 8, length & 0xFF))) + body
     width = (length.bit_length() + 7) // 8
     return bytes((tag, 0x80 | width)) + length.to_bytes(width, "big") + body
 
@@ -42,15 +45,9 @@ def oid(identifier: x509.ObjectIdentifier) -> bytes:
 
 
 @functools.lru_cache(maxsize=256)
-def algorithm(identifier: x509.ObjectIdentifier) -> bytes:
-    """Encode an AlgorithmIdentifier without parameters."""
-    return tlv(SEQUENCE, oid(identifier))
-
-
-@functools.lru_cache(maxsize=256)
-def algorithm_with_null(identifier: x509.ObjectIdentifier) -> bytes:
-    """Encode an AlgorithmIdentifier whose parameters are NULL."""
-    return tlv(SEQUENCE, oid(identifier), b"\x05\x00")
+def algorithm(identifier: x509.ObjectIdentifier, parameters: bytes = b"") -> bytes:
+    """Encode an AlgorithmIdentifier; its parameters are DER already, or absent."""
+    return tlv(SEQUENCE, oid(identifier), parameters)
 
 
 def attribute(identifier: x509.ObjectIdentifier, value: bytes) -> bytes:

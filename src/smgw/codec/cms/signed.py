@@ -5,101 +5,111 @@ content could be taken for a set of attributes. Everything the signature does no
 Source: 20-wan-crypto-pki 1.6, 9 (security note); RFC 5652 5; WAN-03.
 """
 
-import hmac
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat import asn1
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from smgw.codec.cms import algorithms as table
 from smgw.codec.cms import der
-from smgw.codec.cms.authenveloped import single_values
+from smgw.codec.cms.party import Party
 from smgw.codec.cms.structures import (
-    AlgorithmIdentifier,
     EncapsulatedContentInfo,
     SignedContentInfo,
     SignedData,
     SignerInfo,
+    attribute_values,
     decode,
+    elements,
 )
-from smgw.core.errors import DecodeFault, LimitFault, SecurityFault, UsageError
+from smgw.core.errors import DecodeFault, LimitFault, SecurityFault
 
 
 class SignerClaim(NamedTuple):
     """Say who a message claims to be signed by, before anything is verified.
 
-    `key_id` or `issuer_and_serial` (DER) is what the message names; `certificate` is the DER it carries, unchecked.
+    `key_id` is the claimed subject key identifier; it is None where the message names issuer and number instead
+    (`issuer_and_serial`, DER). `certificate_der` is the certificate that travels along.
     """
 
     key_id: bytes | None
     issuer_and_serial: bytes | None
-    certificate: bytes | None
+    certificate_der: bytes | None
 
-
-class SignerKey(NamedTuple):
-    """Hold the trusted certificate's parts that a signature is checked against; `certificate` is its DER."""
-
-    key_id: bytes
-    issuer_and_serial: bytes
-    certificate: bytes
-    public_key: ec.EllipticCurvePublicKey
+    @property
+    def certificate(self) -> x509.Certificate | None:
+        """Parse the certificate that travels along. Raises: DecodeFault cms.structure."""
+        if self.certificate_der is None:
+            return None
+        try:
+            return x509.load_der_x509_certificate(self.certificate_der)
+        except (ValueError, x509.InvalidVersion, Warning) as error:
+            raise DecodeFault("cms.structure", "carried certificate") from error
 
 
 class SignedContent(NamedTuple):
-    """Hold content whose signature was verified; detached content is the one that was given."""
+    """Hold content whose signature was verified, and by whom; detached content is the one that was given."""
 
     content_type: table.Oid
     content: bytes
-    digest: table.Digest
+    signer: Party
 
 
 def sign(
     content: bytes,
     *,
     content_type: table.Oid,
-    key_id: bytes,
-    digest: str,
+    signer: Party,
     sign_digest: Callable[[bytes], bytes],
-    certificate: bytes | None = None,
+    include_certificate: bool = True,
     detached: bool = False,
 ) -> bytes:
     """Sign content; returns the DER of ContentInfo(SignedData).
 
-    `key_id` is the subject key identifier of the signing certificate, `certificate` its DER when it shall travel along.
-    `sign_digest` turns a digest into a DER ECDSA signature. Detached content is not part of the result.
-    Raises: UsageError cms.choice for a digest that is not in the table.
+    `sign_digest` turns a digest into a DER ECDSA signature; the digest is the one that goes with the signer's curve.
+    Detached content is not part of the result.
     """
-    row = table.DIGESTS.get(digest)
-    if row is None:
-        raise UsageError("cms.choice", digest)
-    type_der = der.oid(content_type)
-    attributes = der.set_of(
-        der.SET,
-        der.attribute(table.ID_CONTENT_TYPE, type_der),
-        der.attribute(table.ID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, row.new(content).digest())),
-    )
+    row = table.DIGESTS[signer.curve.digest]
+    attributes = _signed_attributes(content_type, row.new(content).digest())
     signature = sign_digest(row.new(attributes).digest())
-    digest_algorithm = der.algorithm(row.oid)
     signer_info = der.tlv(
         der.SEQUENCE,
-        der.small_integer(3),
-        der.tlv(0x80, key_id),
-        digest_algorithm,
-        b"\xa0" + attributes[1:],
+        _signer_head(signer.key_id, row.name),
+        b"\xa0",
+        attributes[1:],
         der.algorithm(row.ecdsa_oid),
         der.tlv(der.OCTET_STRING, signature),
     )
     signed_data = der.tlv(
         der.SEQUENCE,
         der.small_integer(3),
-        der.tlv(der.SET, digest_algorithm),
-        der.tlv(der.SEQUENCE, type_der, b"" if detached else der.context(0, der.tlv(der.OCTET_STRING, content))),
-        b"" if certificate is None else der.context(0, certificate),
+        der.tlv(der.SET, der.algorithm(row.oid)),
+        der.tlv(der.SEQUENCE, der.oid(content_type), b"" if detached else der.context(0, der.tlv(der.OCTET_STRING, content))),
+        der.context(0, signer.encoded) if include_certificate else b"",
         der.tlv(der.SET, signer_info),
     )
     return der.tlv(der.SEQUENCE, der.oid(table.ID_SIGNED_DATA), der.context(0, signed_data))
+
+
+@functools.lru_cache(maxsize=256)
+def _signer_head(key_id: bytes, digest: str) -> bytes:
+    return der.small_integer(3) + der.tlv(0x80, key_id) + der.algorithm(table.DIGESTS[digest].oid)
+
+
+@functools.lru_cache(maxsize=256)
+def _attribute_parts(content_type: table.Oid, digest_octets: int) -> tuple[bytes, bytes]:
+    """Build the content type attribute, and the message digest attribute up to the digest."""
+    digest_attribute = der.attribute(table.ID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, bytes(digest_octets)))
+    return der.attribute(table.ID_CONTENT_TYPE, der.oid(content_type)), digest_attribute[:-digest_octets]
+
+
+def _signed_attributes(content_type: table.Oid, content_digest: bytes) -> bytes:
+    """Build the two attributes of the profile as they are signed, a SET OF."""
+    type_attribute, digest_head = _attribute_parts(content_type, len(content_digest))
+    return der.set_of(der.SET, type_attribute, digest_head + content_digest)
 
 
 def read(data: bytes, *, limit: int = table.MAX_MESSAGE_OCTETS) -> SignedData:
@@ -114,52 +124,44 @@ def read(data: bytes, *, limit: int = table.MAX_MESSAGE_OCTETS) -> SignedData:
 
 def claim_of(signed_data: SignedData) -> SignerClaim:
     """Give the one signer's claim. Raises: DecodeFault cms.structure when there is not exactly one signer."""
-    sid = _only_signer(signed_data).sid
-    carried = [] if signed_data.certificates is None else signed_data.certificates.as_list()
-    if signed_data.certificates is not None and len(carried) != 1:
-        raise DecodeFault("cms.structure", "not exactly one certificate")
-    certificate = asn1.encode_der(carried[0]) if carried else None
-    if certificate is not None and certificate[0] != der.SEQUENCE:
-        raise DecodeFault("cms.structure", "not an X.509 certificate")
-    if isinstance(sid, bytes):
-        return SignerClaim(sid, None, certificate)
-    return SignerClaim(None, asn1.encode_der(sid), certificate)
+    return _claim(signed_data, _only_signer(signed_data))
 
 
 def verify(
     data: bytes,
     *,
-    signer: Callable[[SignerClaim], SignerKey],
+    signer: Callable[[SignerClaim], Party],
     accept: str = "tr",
     detached_content: bytes | None = None,
     limit: int = table.MAX_MESSAGE_OCTETS,
 ) -> SignedContent:
     """Verify ContentInfo(SignedData) with exactly one signer.
 
-    `signer` turns the claim into the trusted certificate's parts or raises. `accept` names a row of ACCEPTANCE.
+    `signer` turns the claim into the trusted party or raises. `accept` names a row of ACCEPTANCE.
     `detached_content` must be given exactly when the message holds no content.
     Raises: DecodeFault cms.structure, SecurityFault cms.algorithm, SecurityFault cms.signature, LimitFault cms.size.
     """
     signed_data = read(data, limit=limit)
     rules = table.ACCEPTANCE[accept]
-    claim = claim_of(signed_data)
     signer_info = _only_signer(signed_data)
-    digest = _check_form(signed_data, signer_info, claim, rules)
-    attributes = _check_attributes(signed_data, signer_info, rules)
+    claim = _claim(signed_data, signer_info)
+    digest = _checked_digest(signed_data, signer_info, claim, rules)
+    content_type = signed_data.encapsulated_content_info.content_type
     content = _content(signed_data.encapsulated_content_info, detached_content)
-
-    key = signer(claim)
-    named = claim.key_id == key.key_id if claim.key_id is not None else claim.issuer_and_serial == key.issuer_and_serial
-    carried = claim.certificate is None or claim.certificate == key.certificate
-    same_digest = hmac.compare_digest(attributes, der.tlv(der.OCTET_STRING, digest.new(content).digest()))
-    if not (named and carried and same_digest):
-        raise SecurityFault("cms.signature")
     signed_octets = asn1.encode_der(signer_info.signed_attrs)
+    content_digest = digest.new(content).digest()
+    if signed_octets != _signed_attributes(content_type, content_digest):
+        _check_wider_attributes(signer_info, content_type, content_digest, rules)
+
+    party = signer(claim)
+    named = claim.key_id == party.key_id if claim.key_id is not None else claim.issuer_and_serial == party.issuer_and_serial
+    if not named or claim.certificate_der not in (None, party.encoded):
+        raise SecurityFault("cms.signature")
     try:
-        key.public_key.verify(signer_info.signature, digest.new(signed_octets).digest(), digest.ecdsa_prehashed)
-    except (InvalidSignature, UnsupportedAlgorithm) as error:
+        party.public_key.verify(signer_info.signature, digest.new(signed_octets).digest(), digest.ecdsa_prehashed)
+    except InvalidSignature as error:
         raise SecurityFault("cms.signature") from error
-    return SignedContent(signed_data.encapsulated_content_info.content_type, content, digest)
+    return SignedContent(content_type, content, party)
 
 
 def _only_signer(signed_data: SignedData) -> SignerInfo:
@@ -169,40 +171,48 @@ def _only_signer(signed_data: SignedData) -> SignerInfo:
     return signer_infos[0]
 
 
-def _check_form(signed_data: SignedData, signer_info: SignerInfo, claim: SignerClaim, rules: table.Acceptance) -> table.Digest:
+def _claim(signed_data: SignedData, signer_info: SignerInfo) -> SignerClaim:
+    carried = elements(signed_data.certificates)
+    if signed_data.certificates is not None and (len(carried) != 1 or carried[0][0] != der.SEQUENCE):
+        raise DecodeFault("cms.structure", "not exactly one X.509 certificate")
+    certificate = carried[0] if carried else None
+    sid = signer_info.sid
+    if isinstance(sid, bytes):
+        return SignerClaim(sid, None, certificate)
+    return SignerClaim(None, asn1.encode_der(sid), certificate)
+
+
+def _checked_digest(signed_data: SignedData, signer_info: SignerInfo, claim: SignerClaim, rules: table.Acceptance) -> table.Digest:
+    """Check the fields that the signature does not cover; gives the digest they agree on."""
     by_key_id = claim.key_id is not None
-    is_data = signed_data.encapsulated_content_info.content_type == table.ID_DATA
     if not by_key_id and not rules.signer_by_issuer:
         raise DecodeFault("cms.structure", "signer is not named by key identifier")
+    is_data = signed_data.encapsulated_content_info.content_type == table.ID_DATA
     if signed_data.version != (3 if by_key_id or not is_data else 1) or signer_info.version != (3 if by_key_id else 1):
         raise DecodeFault("cms.structure", "version of SignedData or SignerInfo")
-    named = [algorithm.algorithm for algorithm in signed_data.digest_algorithms.as_list()]
     digest = table.DIGEST_BY_OID.get(signer_info.digest_algorithm.algorithm)
-    if digest is None or named != [digest.oid] or signer_info.signature_algorithm.algorithm != digest.ecdsa_oid:
+    named = signed_data.digest_algorithms.as_list()
+    signature = signer_info.signature_algorithm
+    if digest is None or len(named) != 1 or named[0].algorithm != digest.oid or signature.algorithm != digest.ecdsa_oid:
         raise SecurityFault("cms.algorithm", "digest or signature")
-    for algorithm in (*signed_data.digest_algorithms.as_list(), signer_info.digest_algorithm):
-        _check_parameters(algorithm, rules)
-    if signer_info.signature_algorithm.parameters is not None:
+    for parameters in (named[0].parameters, signer_info.digest_algorithm.parameters):
+        if parameters is not None and not (rules.null_parameters and isinstance(parameters, asn1.Null)):
+            raise DecodeFault("cms.structure", "digest algorithm parameters")
+    if signature.parameters is not None:
         raise DecodeFault("cms.structure", "signature algorithm parameters")
     return digest
 
 
-def _check_parameters(algorithm: AlgorithmIdentifier, rules: table.Acceptance) -> None:
-    if algorithm.parameters is None or (rules.null_parameters and isinstance(algorithm.parameters, asn1.Null)):
-        return
-    raise DecodeFault("cms.structure", "digest algorithm parameters")
-
-
-def _check_attributes(signed_data: SignedData, signer_info: SignerInfo, rules: table.Acceptance) -> bytes:
-    """Check which attributes are signed; gives the DER of the message digest."""
-    found = single_values(signer_info.signed_attrs.as_list())
-    content_type = found.pop(table.ID_CONTENT_TYPE, None)
+def _check_wider_attributes(signer_info: SignerInfo, content_type: table.Oid, content_digest: bytes, rules: table.Acceptance) -> None:
+    """Check signed attributes that are not just the two of the profile with the values they should have."""
+    found = attribute_values(elements(signer_info.signed_attrs))
     message_digest = found.pop(table.ID_MESSAGE_DIGEST, None)
-    if content_type != der.oid(signed_data.encapsulated_content_info.content_type) or message_digest is None:
+    if message_digest is None or found.pop(table.ID_CONTENT_TYPE, None) != der.oid(content_type):
         raise DecodeFault("cms.structure", "content type or message digest attribute")
     if not found.keys() <= rules.optional_attributes:
         raise DecodeFault("cms.structure", "signed attributes beyond the profile")
-    return message_digest
+    if message_digest != der.tlv(der.OCTET_STRING, content_digest):
+        raise SecurityFault("cms.signature")
 
 
 def _content(encapsulated: EncapsulatedContentInfo, detached_content: bytes | None) -> bytes:

@@ -1,7 +1,8 @@
 """The ASN.1 structures of CMS, declared for strict DER: one class a SEQUENCE, every field named as in the standard.
 
 Decoding takes canonical DER only, with no byte left over. Choices that the profile excludes have no branch here, so they
-fail as malformed: recipients other than by key agreement, revocation lists, attribute certificates.
+fail as malformed: recipients other than by key agreement, revocation lists, unsigned attributes. Attributes and
+certificates are kept as they stand (TLV) and compared octet by octet.
 Source: RFC 5652, 5083, 5084, 3274, 5753; 20-wan-crypto-pki 1.6.
 """
 
@@ -98,7 +99,7 @@ class KeyAgreeRecipientInfo:
 
 @asn1.sequence
 class Attribute:
-    """Hold a signed or authenticated attribute."""
+    """Hold a signed or authenticated attribute that has one value."""
 
     type: Oid
     values: SetOf[TLV]
@@ -120,7 +121,7 @@ class AuthEnvelopedData:
     version: int
     recipient_infos: SetOf[Annotated[KeyAgreeRecipientInfo, Implicit(1)]]
     auth_encrypted_content_info: AuthEncryptedContentInfo
-    auth_attrs: Annotated[SetOf[Attribute] | None, Implicit(1)]
+    auth_attrs: Annotated[SetOf[TLV] | None, Implicit(1)]
     mac: bytes
 
 
@@ -156,7 +157,7 @@ class SignerInfo:
     version: int
     sid: IssuerAndSerialNumber | Annotated[bytes, Implicit(0)]
     digest_algorithm: AlgorithmIdentifier
-    signed_attrs: Annotated[SetOf[Attribute], Implicit(0)]
+    signed_attrs: Annotated[SetOf[TLV], Implicit(0)]
     signature_algorithm: AlgorithmIdentifier
     signature: bytes
 
@@ -180,17 +181,29 @@ class SignedContentInfo:
     content: Annotated[SignedData, Explicit(0)]
 
 
-@asn1.sequence
-class SharedInfo:
-    """Hold the input of the key derivation (RFC 5753 ECC-CMS-SharedInfo); `supp_pub_info` is the key length in bits."""
-
-    key_info: AlgorithmIdentifier
-    supp_pub_info: Annotated[bytes, Explicit(2)]
-
-
 def decode(structure: type[Structure], der: bytes) -> Structure:
     """Decode strict DER. Raises: DecodeFault cms.structure."""
     try:
         return asn1.decode_der(structure, der)
     except ValueError as error:
         raise DecodeFault("cms.structure", f"not a {structure.__name__}") from error
+
+
+def elements(field: SetOf[TLV] | None) -> list[bytes]:
+    """Give the encodings in a SET OF that is kept as it stands; nothing where the field is absent."""
+    return [] if field is None else [asn1.encode_der(element) for element in field.as_list()]
+
+
+def attribute_values(attributes: list[bytes]) -> dict[Oid, bytes]:
+    """Give the one value of each attribute, as DER, by type.
+
+    Raises: DecodeFault cms.structure for a type that is repeated or that has not exactly one value.
+    """
+    values: dict[Oid, bytes] = {}
+    for encoded in attributes:
+        attribute = decode(Attribute, encoded)
+        found = elements(attribute.values)
+        if attribute.type in values or len(found) != 1:
+            raise DecodeFault("cms.structure", "an attribute without exactly one value")
+        values[attribute.type] = found[0]
+    return values
