@@ -6,8 +6,8 @@ from typing import NamedTuple
 class Explained(NamedTuple):
     """Say what `length` bytes from `offset` on mean.
 
-    `depth` is the nesting for indentation, 0 outermost; a line of depth n covers the deeper lines that follow it or is
-    itself a leaf. `clause` names the paragraph of the norm, empty where the parent's holds.
+    `depth` is the nesting for indentation, 0 outermost. Whether the length of an outer line takes in the lines below it is
+    said by each codec. `clause` names the paragraph of the norm, empty where the parent's holds.
     """
 
     offset: int

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from smgw.codec.sml import FRAME_START, MAX_FRAME, Checksum, SmlMessage, decode_frame
+from smgw.codec.sml import ESCAPE, FRAME_START, MAX_FRAME, Checksum, SmlMessage, decode_frame
 from smgw.codec.sml.transport import FRAME_OVERHEAD, Mark, find_mark
 from smgw.core.errors import DecodeFault
 
@@ -59,7 +59,7 @@ class SmlStream:
     Offsets count from the first octet ever received. `skipped` counts octets outside all frames. However the octets are cut
     into calls, the events are the same. `limit` bounds a frame and so the memory held.
 
-    Source: MEAS-01; SML 1.03, transport version 1.
+    Source: LMN-02, LMN-04; SML 1.03, transport version 1.
     """
 
     def __init__(self, limit: int = MAX_FRAME, *, checksum: Checksum = Checksum.X25) -> None:
@@ -93,8 +93,7 @@ class SmlStream:
                 event = self._decode(frame, start)
                 events.append(event)
                 start += event.length
-                self._inside = event.length < len(frame)
-                self._scan = start + len(FRAME_START)
+                self._inside = False
             elif mark is Mark.RESTART:
                 events.append(self._framing(start, place - start, place, "a new frame starts inside"))
                 start = place
@@ -138,9 +137,16 @@ class SmlStream:
             messages = decode_frame(frame, checksum=self._checksum, limit=self._limit)
         except DecodeFault as fault:
             reason = SmlReject(fault.code.removeprefix("sml."))
-            length = len(frame)
-            if reason is SmlReject.TRANSPORT_CRC:
-                # A cut right behind an escape makes the next start look like data: give the last start in here its chance.
-                length = max(frame.rfind(FRAME_START), 0) or length
+            length = _refused_length(frame) if reason in (SmlReject.FRAMING, SmlReject.TRANSPORT_CRC) else len(frame)
             return SmlFileRejected(offset, length, reason, offset + fault.offset, fault.detail)
         return SmlFileReceived(offset, len(frame), messages, frame)
+
+
+def _refused_length(frame: bytes) -> int:
+    """Say how much of a frame with a wrong end or checksum belongs to it.
+
+    The meter may have been cut off: right behind an escape, which makes the next start look like data, or inside the end,
+    which then swallows the first octets of the next start. Both get another chance to be a start.
+    """
+    hidden = frame.rfind(FRAME_START)
+    return hidden if hidden > 0 else len(frame.rstrip(ESCAPE[:1]))

@@ -17,7 +17,7 @@ class Checksum(Enum):
     X25 is the norm's: preset and inverted, low octet first. KERMIT is what some HOLLEY and ITRON meters send: neither preset
     nor inverted, high octet first. KERMIT is never tried on its own, a meter's profile has to name it.
 
-    Source: SML 1.03, SML_Message and transport version 1; MEAS-01.
+    Source: SML 1.03, SML_Message and transport version 1; LMN-02.
     """
 
     X25 = (0xFFFF, 0xFFFF, True)

@@ -36,7 +36,7 @@ def decode_frame(frame: bytes, *, checksum: Checksum = Checksum.X25, limit: int 
 
     Raises: DecodeFault sml.framing, sml.transport_crc, sml.message_crc, sml.structure, sml.semantic; its offset counts from
     the start of the frame.
-    Source: MEAS-01; SML 1.03.
+    Source: LMN-02, LMN-04, MEAS-03; SML 1.03.
     """
     if len(frame) > limit:
         raise framing_fault(f"frame of more than {limit} octets", limit)

@@ -173,8 +173,10 @@ def _octets_text(value: bytes, shape: _Shape) -> str:
         return str(Obis.from_bytes(value))
     if shape.name == "attentionNo" and value in ATTENTION_NUMBERS:
         return f"{value.hex(' ')} ({ATTENTION_NUMBERS[value]})"
-    shown = value[:_SHOWN_OCTETS].hex(" ") + (f" … ({len(value)} octets)" if len(value) > _SHOWN_OCTETS else "")
-    return f"{shown} ({value.decode('ascii')!r})" if value.isascii() and value.decode("ascii").isprintable() else shown
+    if len(value) > _SHOWN_OCTETS:
+        return f"{value[:_SHOWN_OCTETS].hex(' ')} … ({len(value)} octets)"
+    text = value.decode("ascii", "replace")
+    return f"{value.hex(' ')} ({text!r})" if value.isascii() and text.isprintable() else value.hex(" ")
 
 
 def _moment(seconds: int) -> str:

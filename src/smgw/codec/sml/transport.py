@@ -3,9 +3,10 @@
 A frame is the escape `1B 1B 1B 1B`, the start `01 01 01 01`, the messages filled up with zeros to a multiple of four octets,
 the escape again and `1A`, the number of fill octets and the checksum over all of it. An escape inside the messages is doubled.
 
-Source: SML 1.03, transport version 1; MEAS-01.
+Source: SML 1.03, transport version 1; LMN-02.
 """
 
+from bisect import bisect_left
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ class Payload(NamedTuple):
 
     def frame_offset(self, offset: int) -> int:
         """Turn an offset in `data` into the offset in the frame."""
-        return 8 + offset + 4 * sum(1 for place in self.escapes if place < offset)
+        return 8 + offset + 4 * bisect_left(self.escapes, offset)
 
 
 def unescape(data: bytes) -> Payload:
