@@ -276,7 +276,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "tariff.stage_unknown": ErrorCode("The calendar uses a tariff stage that does not exist", "The detail names it."),
     "tariff.day_profile": ErrorCode("A day profile does not fit", "It has 96 quarter hours and a name that the calendar uses."),
     "tariff.calendar_gap": ErrorCode("A day of the period has no day profile", "The detail names the day."),
-    "tariff.period": ErrorCode("The evaluated period is empty, longer than 1100 days or off the quarter hour", "Choose a shorter one."),
+    "tariff.period": ErrorCode("The period does not fit the tariff use case", "TAF 1 takes whole months; TAF 2 at most 1100 days, on the quarter hour; the detail names it."),
     "tariff.billing_period": ErrorCode("A billing period is not 1, 2, 3, 6 or 12 calendar months", "It starts and ends at local midnight of a first day of a month."),
     "tariff.registers": ErrorCode("The tariff use case does not take that many registers", "TAF 1 takes one to three."),
     "tariff.raster": ErrorCode("A register period does not divide a day", "Take 60, 900, 1800, 3600 or 86400 seconds, for example."),

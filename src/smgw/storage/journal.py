@@ -1,6 +1,6 @@
 """The gateway's journal: readings, registers, logs, profiles and outbox in one encrypted, append-only file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from smgw.core.register import RegisterValue
 from smgw.storage import journal_logs, journal_profiles, journal_readings, outbox
 from smgw.storage.chain import JournalReport
 from smgw.storage.database import Database
+from smgw.storage.journal_export import export_lines
 from smgw.storage.journal_logs import StoredLogEntry
 from smgw.storage.journal_verify import verify
 from smgw.storage.outbox import OutboxMessage
@@ -97,8 +98,11 @@ class Journal:
 
     def count_readings(self) -> int:
         """Count all readings."""
-        row = self._database.row("SELECT length FROM heads WHERE kind = ? AND scope = ''", (journal_readings.READINGS,))
-        return int(row[0]) if row else 0
+        return journal_readings.count_readings(self._database)
+
+    def recent_readings(self, count: int) -> list[SignedReading]:
+        """Read the readings stored last, of all meters, in the order they were stored."""
+        return journal_readings.recent_readings(self._database, count)
 
     def append_registers(self, values: Sequence[RegisterValue]) -> list[int]:
         """Append register values, all or none; returns their sequence numbers. A correction is a new row."""
@@ -107,6 +111,10 @@ class Journal:
     def registers(self, profile_id: str, *, after: datetime | None = None, until: datetime | None = None) -> list[RegisterValue]:
         """Read a profile's register values by period end, then age; `after` is exclusive, `until` inclusive."""
         return journal_readings.select_registers(self._database, profile_id, after, until)
+
+    def recent_registers(self, count: int) -> list[RegisterValue]:
+        """Read the register values stored last, of all profiles, in the order they were stored."""
+        return journal_readings.recent_registers(self._database, count)
 
     # logs
 
@@ -196,3 +204,7 @@ class Journal:
         Raises: IntegrityFault journal.chain (the detail names chain and row), journal.schema, journal.damaged.
         """
         return verify(self._database)
+
+    def export(self, kinds: Iterable[str]) -> Iterator[bytes]:
+        """Write the chains of some kinds as lines that `journal_export.verify_export` checks without the key; in bounded memory."""
+        return export_lines(self._database, kinds)

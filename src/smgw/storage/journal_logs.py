@@ -22,9 +22,10 @@ class StoredLogEntry(msgspec.Struct, frozen=True):
 
 
 def walk_log(log: Log) -> str:
-    """Give the query that walks all chains of one log, ordered by consumer."""
+    """Give the query that walks all chains of one log, by consumer and number, after a given number."""
     columns = "scope, number, log_entries.hash, kind, scope, time, body"
-    return f"SELECT {columns} FROM heads JOIN log_entries ON head = id WHERE kind = '{log.value}' ORDER BY scope, number"  # noqa: S608
+    where = f"kind = '{log.value}' AND number > ?"
+    return f"SELECT {columns} FROM heads JOIN log_entries ON head = id WHERE {where} ORDER BY scope, number"  # noqa: S608
 
 
 def canonical_log_row(row: Row) -> bytes:

@@ -10,7 +10,9 @@ from smgw.core.profiles import PROFILE_KINDS, Profile, profile_key
 from smgw.storage.database import Database, Row
 
 PROFILES = "profiles"
-WALK_PROFILES = "SELECT '', sequence, hash, kind, profile_id, version, installed_at, body, document FROM profiles ORDER BY sequence"
+WALK_PROFILES = (
+    "SELECT '', sequence, hash, kind, profile_id, version, installed_at, body, document FROM profiles WHERE sequence > ? ORDER BY sequence"
+)
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _KIND_OF = {kind: name for name, kind in PROFILE_KINDS.items()}

@@ -20,8 +20,11 @@ _BY_SERIES = f"SELECT {_COLUMNS} FROM series JOIN readings ON readings.series = 
 _INSERT_READING = "INSERT INTO readings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 # A cross join keeps the order of its tables, so that nothing has to be sorted.
-WALK_READINGS = f"SELECT '', sequence, hash, {_COLUMNS} FROM readings CROSS JOIN series ON series.id = readings.series ORDER BY sequence"  # noqa: S608
-WALK_REGISTERS = "SELECT '', sequence, hash, profile_id, period_end, record FROM registers ORDER BY sequence"
+WALK_READINGS = (
+    f"SELECT '', sequence, hash, {_COLUMNS} FROM readings CROSS JOIN series ON series.id = readings.series"  # noqa: S608
+    " WHERE sequence > ? ORDER BY sequence"
+)
+WALK_REGISTERS = "SELECT '', sequence, hash, profile_id, period_end, record FROM registers WHERE sequence > ? ORDER BY sequence"
 
 
 def _stored_raw(raw: int | None) -> int | bytes | None:
@@ -31,7 +34,8 @@ def _stored_raw(raw: int | None) -> int | bytes | None:
     return raw.to_bytes(9, "big", signed=True)
 
 
-def _reading_of(row: Row) -> SignedReading:
+def reading_of_row(row: Row) -> SignedReading:
+    """Read a row of `WALK_READINGS` from its fourth column on."""
     sequence, signature, meter_id, obis, raw, scaler, unit, captured, target, gateway_word, meter_word = row
     reading = Reading(
         meter_id=meter_id,
@@ -49,7 +53,7 @@ def _reading_of(row: Row) -> SignedReading:
 
 def canonical_reading_row(row: Row) -> bytes:
     """Give the hashed octets of a row of `WALK_READINGS` from its fourth column on: canonical reading, signature."""
-    signed = _reading_of(row)
+    signed = reading_of_row(row)
     return canonical_bytes(signed.reading) + signed.signature
 
 
@@ -114,7 +118,7 @@ def select_readings(
     choice = "" if obis is None else f" AND obis IN ({', '.join('?' * len(codes))})"
     query = f"{_BY_SERIES} WHERE meter_id = ? AND target_time > ? AND target_time <= ?{choice} ORDER BY target_time, obis LIMIT ?"
     values = (meter_id, lower, upper, *codes, -1 if limit is None else limit)
-    return [_reading_of(row) for row in database.rows(query, values)]
+    return [reading_of_row(row) for row in database.rows(query, values)]
 
 
 def _bounds(after: datetime | None, until: datetime | None) -> tuple[int, int]:
@@ -130,11 +134,33 @@ def end_reading(database: Database, meter_id: str, obis: Obis, *, newest: bool) 
         f" ORDER BY target_time {order} LIMIT 1"
     )
     row = database.row(query, (meter_id, bytes(obis)))
-    return None if row is None else _reading_of(row)
+    return None if row is None else reading_of_row(row)
 
 
 def _is_duplicate(problem: apsw.Error) -> bool:
     return bool(vars(problem).get("extendedresult") == apsw.SQLITE_CONSTRAINT_UNIQUE)
+
+
+def recent_readings(database: Database, count: int) -> list[SignedReading]:
+    """Read the readings stored last, in the order they were stored."""
+    with database.snapshot():
+        return [reading_of_row(tuple(row[3:])) for row in database.rows(WALK_READINGS, (_last(database, READINGS) - count,))]
+
+
+def recent_registers(database: Database, count: int) -> list[RegisterValue]:
+    """Read the register values stored last, in the order they were stored."""
+    with database.snapshot():
+        return [register_from_canonical(row[5]) for row in database.rows(WALK_REGISTERS, (_last(database, REGISTERS) - count,))]
+
+
+def _last(database: Database, kind: str) -> int:
+    row = database.row("SELECT length FROM heads WHERE kind = ? AND scope = ''", (kind,))
+    return int(row[0]) if row else 0
+
+
+def count_readings(database: Database) -> int:
+    """Count all readings."""
+    return _last(database, READINGS)
 
 
 def append_registers(database: Database, values: Sequence[RegisterValue]) -> list[int]:

@@ -26,7 +26,10 @@ from smgw.storage.schema import MIGRATIONS
 
 
 class Chained(NamedTuple):
-    """Say how the chains of one kind are walked: rows of scope, number, hash and then what `canonical` turns into the hashed octets."""
+    """Say how the chains of one kind are walked.
+
+    `walk` takes the number after which to start; it gives scope, number, hash and the columns that `canonical` turns into hashed octets.
+    """
 
     walk: str
     canonical: Callable[[Row], bytes]
@@ -39,7 +42,7 @@ CHAINED: dict[str, Chained] = {
     **{log.value: Chained(walk_log(log), canonical_log_row) for log in Log},
 }
 
-_UNREADABLE = (ValueError, OverflowError, TypeError, struct.error, KeyError, SmgwError)
+UNREADABLE = (ValueError, OverflowError, TypeError, AttributeError, IndexError, KeyError, struct.error, SmgwError)
 """What an altered row makes its reader raise."""
 
 
@@ -49,7 +52,7 @@ def verify(database: Database) -> JournalReport:
     Raises: IntegrityFault journal.chain (the detail names chain and row), journal.schema, journal.damaged.
     """
     with database.snapshot():
-        heads = _heads(database)
+        heads = heads_of(database)
         for kind in CHAINED:
             _verify_kind(database, kind, {scope: head for (of, scope), head in heads.items() if of == kind})
         _verify_schema(database)
@@ -58,26 +61,27 @@ def verify(database: Database) -> JournalReport:
     return JournalReport(tuple(heads[key] for key in sorted(heads)), messages, acknowledged)
 
 
-def _heads(database: Database) -> dict[tuple[str, str], ChainHead]:
+def heads_of(database: Database) -> dict[tuple[str, str], ChainHead]:
+    """Read the heads of all chains by kind and scope."""
     rows = database.rows("SELECT kind, scope, length, hash FROM heads")
     for kind, scope, _, _ in rows:
         if kind not in CHAINED:
-            raise _broken(kind, scope, 0, "is no chain of a journal")
+            raise broken(kind, scope, 0, "is no chain of a journal")
     return {(kind, scope): ChainHead(kind, scope, length, digest) for kind, scope, length, digest in rows}
 
 
 def _verify_kind(database: Database, kind: str, heads: dict[str, ChainHead]) -> None:
     ends = {scope: ChainHead(kind, scope, 0, GENESIS) for scope in heads}
-    for scope, rows in groupby(database.scan(CHAINED[kind].walk), key=lambda row: row[0]):
+    for scope, rows in groupby(database.scan(CHAINED[kind].walk, (0,)), key=lambda row: row[0]):
         ends[scope] = _walk(kind, scope, rows)
     for scope, end in ends.items():
         head = heads.get(scope)
         if head is None:
-            raise _broken(kind, scope, end.length, "has no head")
+            raise broken(kind, scope, end.length, "has no head")
         if end.length != head.length:
-            raise _broken(kind, scope, end.length + 1, f"is missing, the head counts {head.length}")
+            raise broken(kind, scope, end.length + 1, f"is missing, the head counts {head.length}")
         if end.digest != head.digest:
-            raise _broken(kind, scope, end.length, "is not what the head says")
+            raise broken(kind, scope, end.length, "is not what the head says")
 
 
 def _walk(kind: str, scope: str, rows: Iterator[Row]) -> ChainHead:
@@ -86,17 +90,18 @@ def _walk(kind: str, scope: str, rows: Iterator[Row]) -> ChainHead:
     for _, number, stored, *columns in rows:
         length += 1
         if number != length:
-            raise _broken(kind, scope, length, "is missing")
+            raise broken(kind, scope, length, "is missing")
         try:
             digest = link(digest, tag, canonical(tuple(columns)))
-        except _UNREADABLE as problem:
-            raise _broken(kind, scope, length, "can't be read") from problem
+        except UNREADABLE as problem:
+            raise broken(kind, scope, length, "can't be read") from problem
         if digest != stored:
-            raise _broken(kind, scope, length, "was altered")
+            raise broken(kind, scope, length, "was altered")
     return ChainHead(kind, scope, length, digest)
 
 
-def _broken(kind: str, scope: str, number: int, what: str) -> IntegrityFault:
+def broken(kind: str, scope: str, number: int, what: str) -> IntegrityFault:
+    """Make the fault that names chain and row."""
     return IntegrityFault("journal.chain", f"{f'{kind} of {scope}' if scope else kind}: row {number} {what}")
 
 

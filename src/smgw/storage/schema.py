@@ -35,7 +35,7 @@ CREATE TABLE readings (
   series INTEGER NOT NULL REFERENCES series,
   target_time INTEGER NOT NULL,
   capture_time INTEGER NOT NULL,
-  raw ANY,
+  raw ANY CHECK (typeof(raw) IN ('null', 'integer', 'blob')),
   scaler INTEGER NOT NULL,
   unit INTEGER NOT NULL,
   gateway_status INTEGER NOT NULL,
