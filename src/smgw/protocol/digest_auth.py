@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from smgw.core.errors import DecodeFault, Replay, SecurityFault
 
+CONSUMER_REALM = "SMGW"
+"""The realm of every gateway's consumer interface; it goes into HA1, so changing it makes all stored log-ins worthless."""
+
 MAX_HEADER_CHARS = 4096
 NONCE_CHARS = 64
 _PARAMETER = re.compile(r"""[ \t]*([A-Za-z][A-Za-z0-9*-]*)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",=]+))[ \t]*(?:,|$)""")
