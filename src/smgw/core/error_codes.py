@@ -290,4 +290,16 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "up.not_delivered": ErrorCode("No whole day was delivered in the given time", "Give more time with --timeout, or look at the logs for the gap."),
     "up.running": ErrorCode("A system is running in that folder", "Stop it first, or use another folder with --data."),
     "simulation.no_meter": ErrorCode("No usable meter was heard there", "Check with `smgw decode sml` what the octets hold."),
+    # time synchronisation (see smgw.protocol.time_sync)
+    "time.packet": ErrorCode("Not an NTP packet", "It has exactly 48 octets; extensions and authenticators are not used inside TLS."),
+    "time.poll_too_soon": ErrorCode("The time was asked for less than a minute ago", "Wait until the minute is over."),
+    "time.unexpected": ErrorCode("A time answer came without a question", "An answer is used once; ask again."),
+    "time.originate": ErrorCode("A time answer belongs to another question", "The answer was discarded; the next poll asks again."),
+    "time.mode": ErrorCode("An NTP packet has the wrong mode", "Clients send mode 3, servers mode 4."),
+    "time.version": ErrorCode("An NTP packet has a version below 4", "Use a time server that speaks NTP version 4."),
+    "time.leap": ErrorCode("The time server says that it has no reliable time", "Check the time server's own source of time."),
+    "time.stratum": ErrorCode("The time server names no usable stratum", "Check the time server; 1 to 15 are usable."),
+    "time.none": ErrorCode("A time answer holds no time", "Check the time server."),
+    "time.round_trip": ErrorCode("A time answer took longer than 9 s, or less than nothing", "Check the connection to the time server."),
+    "time.jump": ErrorCode("The time server is more than 1000 s away from a valid clock", "Compare the server with legal time; the gateway's clock was left as it is."),
 }
