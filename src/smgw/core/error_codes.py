@@ -57,6 +57,10 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "participant.store": ErrorCode("The participant's store can't be written", "Check free space and permissions; gateways repeat by themselves."),
     "participant.config": ErrorCode("The participant's configuration can't be used", "The detail names the file and the field."),
     "participant.not_initialised": ErrorCode("This folder holds no market participant", "Name the folder with --data."),
+    "participant.version": ErrorCode("The participant's store was written by a newer version", "Use that version of the program, or a backup."),
+    "participant.register": ErrorCode(
+        "That can't be registered", "A gateway is a device id, a meter an id as the gateway shows it, a contract a name like taf7-1.sm."
+    ),
     "participant.request": ErrorCode("A request to the operator interface can't be understood", "The detail names the parameter."),
     # content protection (see smgw.codec.cms, smgw.security.content)
     "cms.structure": ErrorCode("A CMS message is not the strict DER of its profile", "Run `smgw decode cms` on it; the offset names the first byte that does not fit."),

@@ -1,7 +1,7 @@
 """One HTTP/1.1 exchange over a channel that is already authenticated: the peer is known before the first octet is sent."""
 
 import asyncio
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import h11
 
@@ -14,8 +14,8 @@ RESPONSE_TIMEOUT_S = 20.0
 """Source: 20-wan-crypto-pki 0, HTTP response deadline."""
 
 
-class Streams(Protocol):
-    """Name what is needed of a channel."""
+class Streams(NamedTuple):
+    """Hold both directions of a connection."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter

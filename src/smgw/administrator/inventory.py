@@ -1,0 +1,178 @@
+"""The administrator's inventory: gateways, the profiles each shall hold, contacts and an audit trail.
+
+No consumption value has a place here.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from smgw.core.errors import DomainFault, Unavailable
+from smgw.core.instant import utc_text
+from smgw.core.profiles import PROFILE_KINDS, Profile, profile_key
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS gateway (
+  device_id TEXT PRIMARY KEY, tls BLOB NOT NULL, sig BLOB NOT NULL, enc BLOB NOT NULL, added_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS profile (
+  device_id TEXT NOT NULL REFERENCES gateway(device_id), kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
+  body BLOB NOT NULL, created_at TEXT NOT NULL, PRIMARY KEY (device_id, kind, id, version)
+) STRICT;
+CREATE TABLE IF NOT EXISTS contact (
+  device_id TEXT PRIMARY KEY, last_contact TEXT NOT NULL, state TEXT NOT NULL, facts BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS audit (
+  id INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, result TEXT NOT NULL
+) STRICT;
+"""
+
+
+class Gateway(msgspec.Struct, frozen=True):
+    """Hold one gateway's certificates."""
+
+    device_id: str
+    tls: x509.Certificate
+    sig: x509.Certificate
+    enc: x509.Certificate
+
+
+class GatewayStatus(msgspec.Struct, frozen=True):
+    """Hold what the fleet list shows of one gateway."""
+
+    device_id: str
+    last_contact: str
+    state: str
+    profiles: int
+    certificate_days_left: int
+    facts: msgspec.Raw
+
+
+class Inventory:
+    """Keep the fleet in one SQLite file.
+
+    Source: ADM-01, ADM-02, ADM-10, ADM-11.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=FULL")
+        self._database.execute("PRAGMA foreign_keys=ON")
+        self._database.executescript(_SCHEMA)
+        path.chmod(0o600)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield self._database
+            self._database.execute("COMMIT")
+        except sqlite3.OperationalError as problem:
+            self._roll_back()
+            raise Unavailable("administrator.store", str(problem)) from problem
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
+
+    def add_gateway(
+        self, device_id: str, tls: x509.Certificate, sig: x509.Certificate, enc: x509.Certificate, at: datetime, actor: str
+    ) -> None:
+        """Add a gateway, or exchange its certificates."""
+        blobs = [certificate.public_bytes(Encoding.DER) for certificate in (tls, sig, enc)]
+        with self._write() as database:
+            database.execute(
+                "INSERT INTO gateway VALUES (?,?,?,?,?) ON CONFLICT(device_id) "
+                "DO UPDATE SET tls=excluded.tls, sig=excluded.sig, enc=excluded.enc",
+                (device_id, *blobs, utc_text(at)),
+            )
+            self._audit(at, actor, "add gateway", device_id, "done")
+
+    def gateways(self) -> list[str]:
+        """List device ids, sorted."""
+        return [row[0] for row in self._database.execute("SELECT device_id FROM gateway ORDER BY device_id")]
+
+    def gateway(self, device_id: str) -> Gateway | None:
+        """Give one gateway's certificates."""
+        row = self._database.execute("SELECT tls, sig, enc FROM gateway WHERE device_id=?", (device_id,)).fetchone()
+        return Gateway(device_id, *(x509.load_der_x509_certificate(blob) for blob in row)) if row else None
+
+    def put_profile(self, device_id: str, profile: Profile, at: datetime, actor: str) -> None:
+        """Note the profile a gateway shall hold. Raises: DomainFault profile.version unless its version is higher than the last one's."""
+        kind = next(name for name, kind in PROFILE_KINDS.items() if isinstance(profile, kind))
+        with self._write() as database:
+            last = database.execute(
+                "SELECT max(version) FROM profile WHERE device_id=? AND kind=? AND id=?", (device_id, kind, profile_key(profile))
+            ).fetchone()[0]
+            if last is not None and last >= profile.version:
+                raise DomainFault("profile.version", f"{profile_key(profile)} has version {last}")
+            database.execute(
+                "INSERT INTO profile VALUES (?,?,?,?,?,?)",
+                (device_id, kind, profile_key(profile), profile.version, msgspec.json.encode(profile), utc_text(at)),
+            )
+            self._audit(at, actor, f"put {kind} profile version {profile.version}", f"{device_id}/{profile_key(profile)}", "done")
+
+    def profiles(self, device_id: str) -> list[tuple[str, Profile]]:
+        """Give the newest version of each profile a gateway shall hold, in the order in which they must be installed."""
+        rows = self._database.execute(
+            "SELECT kind, body FROM profile p WHERE device_id=? AND version=(SELECT max(version) FROM profile q "
+            "WHERE q.device_id=p.device_id AND q.kind=p.kind AND q.id=p.id) ORDER BY id",
+            (device_id,),
+        ).fetchall()
+        order = ("communication", "meter", "consumer", "evaluation")
+        found: list[tuple[str, Profile]] = [(kind, msgspec.json.decode(body, type=PROFILE_KINDS[kind])) for kind, body in rows]
+        return sorted(found, key=lambda item: order.index(item[0]))
+
+    def revision(self) -> int:
+        """Count the profile versions ever noted: a change means that there is something to send."""
+        return int(self._database.execute("SELECT count(*) FROM profile").fetchone()[0])
+
+    def note_contact(self, device_id: str, at: datetime, state: str, facts: bytes) -> None:
+        """Keep the newest contact and the facts that the gateway reported about itself."""
+        with self._write() as database:
+            database.execute(
+                "INSERT INTO contact VALUES (?,?,?,?) ON CONFLICT(device_id) DO UPDATE SET last_contact=excluded.last_contact, "
+                "state=excluded.state, facts=excluded.facts",
+                (device_id, utc_text(at), state, facts),
+            )
+
+    def status(self, now: datetime) -> list[GatewayStatus]:
+        """List the fleet as it was last seen."""
+        result = []
+        for device_id in self.gateways():
+            gateway = self.gateway(device_id)
+            assert gateway is not None
+            row = self._database.execute("SELECT last_contact, state, facts FROM contact WHERE device_id=?", (device_id,)).fetchone()
+            last, state, facts = row or ("", "unknown", b"{}")
+            days = min((c.not_valid_after_utc - now).days for c in (gateway.tls, gateway.sig, gateway.enc))
+            result.append(GatewayStatus(device_id, last, state, len(self.profiles(device_id)), days, msgspec.Raw(facts)))
+        return result
+
+    def audit(self, at: datetime, actor: str, action: str, subject: str, result: str) -> None:
+        """Append to the audit trail."""
+        with self._write():
+            self._audit(at, actor, action, subject, result)
+
+    def _audit(self, at: datetime, actor: str, action: str, subject: str, result: str) -> None:
+        self._database.execute(
+            "INSERT INTO audit (at, actor, action, subject, result) VALUES (?,?,?,?,?)", (utc_text(at), actor, action, subject, result)
+        )
+
+    def audit_trail(self, limit: int = 200) -> list[dict[str, str]]:
+        """Give the newest entries of the audit trail, newest first."""
+        rows = self._database.execute("SELECT at, actor, action, subject, result FROM audit ORDER BY id DESC LIMIT ?", (limit,))
+        return [dict(zip(("at", "actor", "action", "subject", "result"), row, strict=True)) for row in rows]

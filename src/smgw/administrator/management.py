@@ -1,0 +1,127 @@
+"""The administrator's end of the management channel: bring a gateway to the profiles it shall hold.
+
+The gateway dialled in, so HTTP runs the other way round: the administrator asks. Each command is sealed for the gateway and each answer
+opened with the certificates that the inventory holds for it. Source: WAN-08, ADM-02, ADM-11.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from smgw.administrator.inventory import Gateway, Inventory
+from smgw.codec.command import Answer, Command, decode_answer, encode_command
+from smgw.core.errors import PeerFault, SmgwError
+from smgw.core.profiles import PROFILE_KINDS, profile_key
+from smgw.net.clock import ClockPort
+from smgw.net.http_exchange import HttpClient, Streams
+from smgw.security.content import Credential, open_content, seal
+from smgw.security.module import SecurityModule
+
+log = structlog.get_logger(__name__)
+
+PREFIX = "/smgw/gwa/v1"
+LOOK_S = 1.0
+"""How often an open channel looks for new profiles in the inventory, in real seconds."""
+OBSERVE_LOOKS = 30
+"""A gateway's state is fetched every so many looks."""
+ACTOR = "administrator"
+
+
+class Office(NamedTuple):
+    """Hold what the management channel needs."""
+
+    name: str
+    module: SecurityModule
+    signer: Credential
+    recipient: Credential
+    inventory: Inventory
+    clock: ClockPort
+
+
+class GatewaySession:
+    """Speak to one gateway over its channel."""
+
+    def __init__(self, office: Office, gateway: Gateway, channel: Streams) -> None:
+        self._office = office
+        self._gateway = gateway
+        self._client = HttpClient(channel, f"{gateway.device_id.lower()}.sm")
+
+    async def command(self, method: str, resource: str, body: object = None) -> Answer:
+        """Send one command and give its verified answer.
+
+        Raises: SecurityFault for an answer that this gateway did not sign, PeerFault http.refused, Unavailable.
+        """
+        office = self._office
+        command = Command(
+            message_id=str(UUID(bytes=office.module.random(16), version=4)),
+            created_at=office.clock.now(),
+            recipient=self._gateway.device_id,
+            method=method,  # type: ignore[arg-type]
+            resource=f"{PREFIX}/{resource}",
+            body=msgspec.Raw(msgspec.json.encode(body)),
+        )
+        document = seal(encode_command(command), module=office.module, signer=office.signer, recipient=self._gateway.enc)
+        headers = {"Content-Type": "application/cms", "x-CID": f"uuid:{command.message_id}"}
+        response = await self._client.request("POST", f"{PREFIX}/commands", headers, document)
+        if response.status != 200:
+            raise PeerFault("http.refused", f"status {response.status}")
+        opened = open_content(response.body, module=office.module, recipient=office.recipient, signer=lambda _claim: self._gateway.sig)
+        answer = decode_answer(opened.content)
+        if answer.message_id != command.message_id or answer.sender != self._gateway.device_id:
+            raise PeerFault("command.recipient", "answer to another command")
+        return answer
+
+    async def reconcile(self) -> int:
+        """Install every profile that the gateway does not hold in its newest version; returns how many were sent."""
+        office, device_id = self._office, self._gateway.device_id
+        held: dict[str, dict[str, int]] = {}
+        for kind in PROFILE_KINDS:
+            answer = await self.command("GET", f"rts/{kind}")
+            held[kind] = msgspec.json.decode(answer.body, type=dict[str, int])
+        sent = 0
+        for kind, profile in office.inventory.profiles(device_id):
+            if held[kind].get(profile_key(profile), 0) >= profile.version:
+                continue
+            answer = await self.command("PUT", f"rts/{kind}/{profile_key(profile)}", profile)
+            result = "done" if answer.status < 300 else answer.code
+            office.inventory.audit(office.clock.now(), ACTOR, f"install {kind} profile", f"{device_id}/{profile_key(profile)}", result)
+            log.info("profile_sent", gateway=device_id, kind=kind, profile=profile_key(profile), result=result)
+            sent += 1
+        return sent
+
+    async def observe(self) -> None:
+        """Fetch state and facts for the fleet list."""
+        answer = await self.command("GET", "state")
+        facts = msgspec.json.decode(answer.body, type=dict[str, object])
+        self._office.inventory.note_contact(
+            self._gateway.device_id, self._office.clock.now(), str(facts.get("state", "unknown")), bytes(answer.body)
+        )
+
+
+async def serve_gateway(office: Office, device_id: str, channel: Streams, stop: asyncio.Event) -> None:
+    """Hold a gateway's channel: reconcile, observe, and look again for work until either side closes."""
+    gateway = office.inventory.gateway(device_id)
+    if gateway is None:
+        log.warning("gateway_unknown", gateway=device_id)
+        return
+    session = GatewaySession(office, gateway, channel)
+    log.info("gateway_connected", gateway=device_id)
+    seen, looks = -1, 0
+    try:
+        while not stop.is_set():
+            revision = office.inventory.revision()
+            if revision != seen or looks % OBSERVE_LOOKS == 0:
+                with office.clock.hold():
+                    if revision != seen:
+                        await session.reconcile()
+                    await session.observe()
+                seen = revision
+            looks += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_S)
+    except SmgwError as fault:
+        log.info("gateway_disconnected", gateway=device_id, code=fault.code)

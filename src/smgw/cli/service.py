@@ -1,0 +1,80 @@
+"""Run a role as a process: signals, the clock, diagnostics on standard error, one JSON line when ready and one at the end."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import msgspec
+import structlog
+
+from smgw.core.errors import SmgwError
+from smgw.net.clock import ClockPort, open_clock
+
+Ready = Callable[[dict[str, object]], None]
+"""Call it once with what others need to know: ports, ids."""
+
+Role = Callable[[ClockPort, Ready, asyncio.Event], Awaitable[dict[str, object]]]
+"""Serve until the event is set; give the closing counters."""
+
+
+def configure_diagnostics(level: str = "info") -> None:
+    """Write diagnostics as JSON lines to standard error; a terminal gets readable lines. They hold no reading, key or password."""
+    levels = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+    renderer: structlog.types.Processor = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(levels[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def say(line: dict[str, object]) -> None:
+    """Print one JSON line on standard output."""
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+def run_role(role: Role, clock_spec: str, *, stop_on_eof: bool) -> int:
+    """Run one role until SIGTERM, SIGINT or, with `stop_on_eof`, the end of standard input; returns the exit code."""
+    configure_diagnostics()
+    try:
+        asyncio.run(_run(role, clock_spec, stop_on_eof=stop_on_eof))
+    except SmgwError as fault:
+        structlog.get_logger(__name__).error("stopped", code=fault.code, detail=fault.detail, hint=fault.hint)
+        return fault.exit_code
+    return 0
+
+
+async def _run(role: Role, clock_spec: str, *, stop_on_eof: bool) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if stop_on_eof:
+        _watch_standard_input(loop, stop)
+    clock = open_clock(clock_spec)
+    try:
+        say({"event": "stopped", **await role(clock, lambda facts: say({"event": "ready", **facts}), stop)})
+    finally:
+        clock.close()
+
+
+def _watch_standard_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Stop when whoever started us is gone, however it went."""
+    handle = sys.stdin.fileno()
+    os.set_blocking(handle, False)
+
+    def readable() -> None:
+        with suppress(BlockingIOError):
+            if not os.read(handle, 4096):
+                loop.remove_reader(handle)
+                stop.set()
+
+    loop.add_reader(handle, readable)

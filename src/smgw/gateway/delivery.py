@@ -1,0 +1,189 @@
+"""Empty the outbox: dial the partner, hand over the sealed message, keep it until the signed receipt is verified.
+
+Source: WAN-01, WAN-02, WAN-03, WAN-05, LOG-03.
+"""
+
+import asyncio
+import hashlib
+from datetime import timedelta
+from typing import NamedTuple
+
+import msgspec
+from cryptography import x509
+
+from smgw.codec.delivery_xml import decode_delivery
+from smgw.core.errors import DecodeFault, PeerFault, SecurityFault, SmgwError
+from smgw.core.profiles import CommunicationProfile, EvaluationProfile
+from smgw.gateway.logs import Recorder
+from smgw.net.clock import ClockPort
+from smgw.net.http_exchange import HttpClient, Streams
+from smgw.net.smpki_tls import Channel, dial
+from smgw.pki.names import Role
+from smgw.pki.trust import TrustStore
+from smgw.security.content import Credential, seal, verify_encapsulated
+from smgw.security.module import SecurityModule
+from smgw.security.tls import TlsIdentity
+from smgw.storage.journal import Journal, OutboxMessage
+
+TARGET = "/smgw/emt/v1/deliveries"
+CONTENT_TYPE = "application/cms"
+RETRY_FIRST = timedelta(seconds=2)
+RETRY_LAST = timedelta(minutes=15)
+BATCH = 100
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """Hold what the participant signs once a message is stored for good; further fields are allowed and kept in the journal."""
+
+    message_id: str = msgspec.field(name="messageId")
+    digest: str
+    """SHA-256 of the message as sent, hex."""
+
+
+class Sender(NamedTuple):
+    """Hold what a delivery needs."""
+
+    module: SecurityModule
+    identity: TlsIdentity
+    signer: Credential
+    trust: TrustStore
+    journal: Journal
+    recorder: Recorder
+    clock: ClockPort
+
+
+def retry_delay(attempts: int) -> timedelta:
+    """Give the pause after so many failed attempts: doubling from two seconds to a quarter of an hour."""
+    return min(RETRY_FIRST * (1 << min(attempts, 12)), RETRY_LAST)
+
+
+class Pump:
+    """Send what is pending, oldest first and one partner after another, until each message is acknowledged."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self.wake = asyncio.Event()
+        """Set it when something new is queued."""
+        self.last_delivery = ""
+        """Time of the last acknowledged message, for the status strip."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        clock = self._sender.clock
+        failures = 0
+        while True:
+            with clock.hold():
+                self.wake.clear()
+                failures = 0 if await self._flush() else failures + 1
+            deadline = clock.now() + retry_delay(failures - 1) if failures else None
+            await clock.wait_until(deadline, self.wake)
+
+    async def _flush(self) -> bool:
+        """Try every pending message once; a partner that fails is left alone until the next round."""
+        journal = self._sender.journal
+        partners = {p.partner_id: p for p in journal.profiles("communication") if isinstance(p, CommunicationProfile)}
+        queues: dict[str, list[OutboxMessage]] = {}
+        for message in journal.pending(BATCH):
+            queues.setdefault(message.partner_id, []).append(message)
+        complete = True
+        for partner_id, messages in queues.items():
+            if partner_id in partners:
+                complete &= await self._serve(partners[partner_id], messages)
+        if complete and journal.pending(1):
+            self.wake.set()
+        return complete
+
+    async def _serve(self, partner: CommunicationProfile, messages: list[OutboxMessage]) -> bool:
+        """Send to one partner over one connection; an order is kept, so the first failure ends the round."""
+        sender, channel = self._sender, None
+        try:
+            channel = await _dial(sender, partner)
+            client = HttpClient(Streams(channel.reader, channel.writer), partner.partner_id)
+            for message in messages:
+                await self._deliver(client, partner, message)
+        except SmgwError as fault:
+            with sender.journal.transaction():
+                sender.journal.note_attempt(messages[0].message_id, fault.code, sender.clock.now())
+                if messages[0].attempts in (0, 8):
+                    event = "handshake_failed" if channel is None else "delivery_failed"
+                    sender.recorder.record(
+                        event,
+                        subject=partner.partner_id,
+                        success=False,
+                        partner=partner.partner_id,
+                        code=fault.code,
+                        message=messages[0].message_id,
+                    )
+            return False
+        else:
+            return True
+        finally:
+            if channel is not None:
+                await channel.close()
+
+    async def _deliver(self, client: HttpClient, partner: CommunicationProfile, message: OutboxMessage) -> None:
+        sender = self._sender
+        document = seal(
+            message.body,
+            module=sender.module,
+            signer=sender.signer,
+            recipient=_certificate(partner.enc_certificate),
+            cipher=partner.content_cipher,
+            oid_profile=partner.oid_profile,
+        )
+        headers = {"Content-Type": CONTENT_TYPE, "x-CID": f"uuid:{message.message_id}"}
+        response = await client.request("POST", TARGET, headers, document)
+        if response.status != 200:
+            raise PeerFault("http.refused", f"status {response.status}")
+        check_receipt(response.body, message.message_id, document, _certificate(partner.sig_certificate))
+        delivery = decode_delivery(message.body)
+        with sender.journal.transaction():
+            now = sender.clock.now()
+            sender.journal.acknowledge(message.message_id, response.body, now)
+            consumers = [
+                p.consumer_id
+                for p in sender.journal.profiles("evaluation")
+                if isinstance(p, EvaluationProfile) and p.profile_id == message.profile_id
+            ]
+            facts = {
+                "count": len(delivery.readings) + len(delivery.registers),
+                "contract": message.profile_id,
+                "partner": partner.partner_id,
+                "message": message.message_id,
+            }
+            for event in ("dispatched", "acknowledged"):
+                sender.recorder.record_with(event, facts, consumers=consumers, subject=message.profile_id)
+        self.last_delivery = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def check_receipt(receipt: bytes, message_id: str, document: bytes, partner_sig: x509.Certificate) -> Receipt:
+    """Verify that the partner signed for exactly this message.
+
+    Raises: SecurityFault, DecodeFault from the content protection; SecurityFault delivery.receipt when it is for another message.
+    """
+    content = verify_encapsulated(receipt, signer=lambda _claim: partner_sig).content
+    try:
+        decoded = msgspec.json.decode(content, type=Receipt)
+    except msgspec.MsgspecError as problem:
+        raise DecodeFault("delivery.receipt", "structure") from problem
+    if decoded.message_id != message_id or decoded.digest != hashlib.sha256(document).hexdigest():
+        raise SecurityFault("delivery.receipt", "another message")
+    return decoded
+
+
+async def _dial(sender: Sender, partner: CommunicationProfile) -> Channel:
+    return await dial(
+        partner.host,
+        partner.port,
+        module=sender.module,
+        identity=sender.identity,
+        trust=sender.trust,
+        clock=sender.clock,
+        roles=frozenset({Role.EMT}),
+        pinned=_certificate(partner.tls_certificate),
+        timeout_s=10.0,
+    )
+
+
+def _certificate(hex_der: str) -> x509.Certificate:
+    return x509.load_der_x509_certificate(bytes.fromhex(hex_der))

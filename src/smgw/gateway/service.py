@@ -1,0 +1,293 @@
+"""One gateway as a running whole: its parts are made here, once, and handed to each other; nothing is global.
+
+The way of a reading: link reader -> acquisition -> reading store (journal, evaluation, outbox) -> delivery pump -> participant.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime
+from importlib.metadata import version
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from smgw.core.identifiers import DeviceId
+from smgw.core.instant import ClockStatus, parse_time, period_floor
+from smgw.core.profiles import EvaluationProfile, MeterProfile, Profile
+from smgw.core.state import Event as StateEvent
+from smgw.core.state import Permission
+from smgw.core.status_word import GATEWAY_OK, GatewayStatus
+from smgw.gateway.acquisition import Acquisition, Event, Outcome, comparable, record_of
+from smgw.gateway.clock import GatewayClock
+from smgw.gateway.config import GatewayConfig, GatewayFolder, LinkConfig
+from smgw.gateway.delivery import Pump, Sender
+from smgw.gateway.evaluation import Evaluation
+from smgw.gateway.han.journal_data import JournalData
+from smgw.gateway.han.ports import GatewayInfo, WanCertificates
+from smgw.gateway.han.server import start_consumer_server
+from smgw.gateway.leds import leds_of
+from smgw.gateway.lmn.reader import LinkReader
+from smgw.gateway.logs import Recorder
+from smgw.gateway.self_test import Subject, program_hash, run_checks
+from smgw.gateway.states import StateKeeper
+from smgw.gateway.store import ReadingStore
+from smgw.gateway.wan.channel import ManagementChannel
+from smgw.gateway.wan.management import Context
+from smgw.gateway.wan.time_service import TimeKeeper
+from smgw.net.clock import ClockPort
+from smgw.net.identity import Identity, load_identity
+from smgw.pki.self_signed import make_han_certificate
+from smgw.pki.triple import GATEWAY_KEYS
+from smgw.protocol.sml_stream import SmlFileReceived
+from smgw.security.tls import TlsIdentity, han_server_context
+from smgw.storage.journal import Journal
+
+HAN_KEY = "GW_HAN_TLS"
+JOURNAL_PURPOSE = "journal"
+FIRST_TIME_S = 10.0
+"""Meters wait so long, in real seconds, for the first answer of the time server."""
+
+
+class Gateway:
+    """Join the parts of one gateway.
+
+    Source: STATE-01, LMN-03, WAN-01, CON-01.
+    """
+
+    def __init__(self, folder: GatewayFolder, base_clock: ClockPort) -> None:
+        self._folder = folder
+        self.config: GatewayConfig = folder.load()
+        self.identity: Identity = load_identity(folder.path, GATEWAY_KEYS)
+        self.device_id = DeviceId.parse(self.config.device_id)
+        self.journal = Journal.open(folder.journal, self.identity.module.storage_key(JOURNAL_PURPOSE))
+        self.clock = GatewayClock(base_clock)
+        self.recorder = Recorder(self.journal, self.clock)
+        self.states = StateKeeper(self.recorder)
+        self.acquisition = Acquisition()
+        self.program_hash = program_hash()
+        self.files = 0
+        """Well-formed SML files received since the start, of known and unknown meters."""
+        self.rejected: dict[tuple[str, str], int] = {}
+        self._admitted = asyncio.Event()
+        evaluation = Evaluation(self.journal, self.recorder, str(self.device_id), self.identity.module.random)
+        self.pump = Pump(
+            Sender(
+                self.identity.module, self.identity.tls, self.identity.signer, self.identity.trust, self.journal, self.recorder, self.clock
+            )
+        )
+        self.store = ReadingStore(
+            journal=self.journal,
+            recorder=self.recorder,
+            evaluation=evaluation,
+            module=self.identity.module,
+            key_name=GATEWAY_KEYS.sig,
+            clock=self.clock,
+            evaluation_profiles=self.evaluation_profiles,
+            state_event=self.states.handle,
+            queued=self.pump.wake.set,
+        )
+
+        self.channel = ManagementChannel(self._context(), self.config.administrator, self.identity, self.clock, self.recorder)
+
+    def evaluation_profiles(self) -> list[EvaluationProfile]:
+        """Give the newest version of every evaluation profile."""
+        return [profile for profile in self.journal.profiles("evaluation") if isinstance(profile, EvaluationProfile)]
+
+    async def run(self, ready: Callable[[dict[str, object]], None], stop: asyncio.Event) -> dict[str, object]:
+        """Serve until the event is set; gives the closing counters."""
+        self._boot()
+        async with AsyncExitStack() as stack:
+            stack.callback(self.journal.close)
+            han = await self._serve_consumers(stack)
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work, name=name) for name, work in self._work()]
+                ready({"role": "gateway", "gateway_id": str(self.device_id), "han_port": han})
+                tasks.append(group.create_task(self._announce_measuring(ready)))
+                await stop.wait()
+                for task in tasks:
+                    task.cancel()
+            self.recorder.record("stopped", subject=str(self.device_id))
+            self.journal.set_state("orderly_stop", b"1")
+            return self.counters()
+
+    async def _announce_measuring(self, ready: Callable[[dict[str, object]], None]) -> None:
+        await self.store.first_value.wait()
+        ready({"event": "measuring", "role": "gateway"})
+
+    def counters(self) -> dict[str, object]:
+        """Count what happened; no value is among it."""
+        queued, acknowledged = self.journal.delivery_counts()
+        return {
+            "role": "gateway",
+            "meters": len(self.journal.profiles("meter")),
+            "telegrams": self.files + sum(self.rejected.values()),
+            "readings": self.journal.count_readings(),
+            "deliveries": acknowledged,
+            "queued": queued,
+            "rejected": sum(self.rejected.values()),
+            "unknown_meters": len(self.acquisition.unknown),
+            "log_entries": self.journal.log_count(),
+        }
+
+    def _work(self) -> list[tuple[str, Coroutine[object, object, None]]]:
+        keeper = TimeKeeper(self.config.administrator, self.identity, self.clock, self.recorder, self.states)
+        return [
+            ("management", self.channel.run()),
+            ("time", keeper.run()),
+            ("periods", self._close_periods()),
+            ("deliveries", self.pump.run()),
+            *((f"link {link.name}", self._read(link, keeper.tried)) for link in self.config.links),
+        ]
+
+    async def _read(self, link: LinkConfig, time_tried: asyncio.Event) -> None:
+        """Read a link, once the clock had its chance to become valid: a first value without valid time would be marked for no need."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(time_tried.wait(), FIRST_TIME_S)
+        await LinkReader(link, self.clock, self.clock, self._on_file, self._on_reject, self._on_lost).run()
+
+    def _boot(self) -> None:
+        """Check the store, log the start, and take up every meter where its series ended."""
+        self.journal.verify()
+        if self.journal.get_state("orderly_stop") == b"0":
+            self.recorder.record("power_returned", success=False)
+        self.journal.set_state("orderly_stop", b"0")
+        self.recorder.record("started", subject=str(self.device_id), version=version("smgw"))
+        self.recorder.record("special_functions", consumers={p.consumer_id for p in self.evaluation_profiles()})
+        self.states.handle(StateEvent.BOOT_CHECKS_PASSED)
+        for profile in self.journal.profiles("meter"):
+            self._install(profile)
+
+    def _install(self, profile: Profile) -> None:
+        if isinstance(profile, MeterProfile):
+            last = {register.code: self.journal.last_reading(profile.meter_id, register.code) for register in profile.registers}
+            newest = max((signed.reading.target_time for signed in last.values() if signed), default=None)
+            amounts = {code: comparable(signed.reading) for code, signed in last.items() if signed}
+            self.acquisition.admit(
+                profile,
+                period_floor(newest, profile.period_s) if newest is not None else None,
+                {code: amount for code, amount in amounts.items() if amount is not None},
+            )
+        self._admitted.set()
+
+    def _on_file(self, event: SmlFileReceived, link: str, captured: datetime) -> None:
+        self.files += 1
+        record = record_of(event.messages, captured)
+        if record is None:
+            self._on_reject(link, "sml.semantic")
+        elif self.states.allows(Permission.MEASURE) or self.states.storage_full:
+            self.store.commit(self.acquisition.receive(record, link, self.clock.status))
+            self._admitted.set()
+
+    def _on_reject(self, link: str, code: str) -> None:
+        """Count, and log the 1st, 10th, 100th … of each kind and link, so that a bad head can't flood the log."""
+        count = self.rejected[link, code] = self.rejected.get((link, code), 0) + 1
+        if str(count).strip("0") == "1":
+            self.store.commit(Outcome([], [Event("telegram_rejected", {"link": link, "code": code, "count": str(count)})]))
+
+    def _on_lost(self, link: str, code: str) -> None:
+        self.store.commit(Outcome([], [Event("link_lost", {"link": link, "code": code})]))
+
+    async def _close_periods(self) -> None:
+        while True:
+            self._admitted.clear()
+            due = await self.clock.wait_until(self.acquisition.next_deadline(), self._admitted)
+            if due:
+                self.store.commit(self.acquisition.tick(self.clock.now(), self.clock.status))
+
+    async def _serve_consumers(self, stack: AsyncExitStack) -> int:
+        certificate = self._han_certificate()
+        data = JournalData(
+            self.journal,
+            self.recorder,
+            clock=self.clock,
+            gateway_info=lambda: self._info(certificate),
+            start_self_test=self.self_test,
+        )
+        server = await start_consumer_server(
+            data,
+            host=self.config.han_host,
+            port=self.config.han_port,
+            ssl_context=han_server_context(module=self.identity.module, identity=TlsIdentity(HAN_KEY, (certificate,))),
+            clock=self.clock,
+            random=self.identity.module.random,
+            digest_algorithm=self.config.han_digest,
+        )
+        stack.push_async_callback(server.close)
+        return server.port
+
+    def _han_certificate(self) -> x509.Certificate:
+        path = self._folder.path / "han.pem"
+        if not path.exists():
+            certificate = make_han_certificate(self.identity.module, HAN_KEY, self.device_id, self.clock.now())
+            path.write_bytes(certificate.public_bytes(Encoding.PEM))
+        return x509.load_pem_x509_certificate(path.read_bytes())
+
+    def self_test(self) -> None:
+        """Run every check and write the result to the logs."""
+        subject = Subject(self.identity, self.journal, self.clock.status, self.clock.now(), self.program_hash)
+        failed = [check.code for check in run_checks(subject) if check.code]
+        consumers = {profile.consumer_id for profile in self.evaluation_profiles()}
+        if failed:
+            self.recorder.record("self_test_failed", consumers=consumers, success=False, reason=", ".join(failed))
+        else:
+            self.recorder.record("self_test_passed", consumers=consumers)
+
+    def _info(self, han: x509.Certificate) -> GatewayInfo:
+        word = GATEWAY_OK if self.clock.status is ClockStatus.VALID else GATEWAY_OK | GatewayStatus.TIME_NOT_VALID
+        last = self.pump.last_delivery
+        issuer = self.identity.tls.chain[1]
+        return GatewayInfo(
+            device_id=self.device_id,
+            firmware_version=version("smgw"),
+            firmware_hash=self.program_hash,
+            gateway_status=int(word),
+            state=self.states.state,
+            time=self.clock.now(),
+            clock_status=self.clock.status,
+            leds=leds_of(
+                self.states.state,
+                self.clock.status,
+                meters_heard=self.acquisition.telegrams > 0,
+                administrator_connected=self.channel.connected,
+            ),
+            last_delivery=parse_time(last) if last else None,
+            han_certificate=han.public_bytes(Encoding.DER),
+            wan_certificates=(WanCertificates(self.identity.triple.sig.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER)),),
+        )
+
+    def _context(self) -> Context:
+        administrator = self.config.administrator
+        return Context(
+            gateway_id=str(self.device_id),
+            module=self.identity.module,
+            signer=self.identity.signer,
+            recipient=self.identity.recipient,
+            administrator_name=administrator.name,
+            administrator_sig=x509.load_der_x509_certificate(bytes.fromhex(administrator.sig_certificate)),
+            administrator_enc=x509.load_der_x509_certificate(bytes.fromhex(administrator.enc_certificate)),
+            journal=self.journal,
+            recorder=self.recorder,
+            clock=self.clock,
+            state=lambda: self.states.state,
+            facts=self.facts,
+            profile_installed=self._install,
+        )
+
+    def facts(self) -> dict[str, object]:
+        """Tell the administrator's monitoring how the gateway is; counters and states only (ADM-06, ADM-11)."""
+        return {
+            "state": str(self.states.state),
+            "clock": str(self.clock.status),
+            "firmware": version("smgw"),
+            "program_hash": self.program_hash,
+            "unknown_meters": self.acquisition.unknown,
+            **self.counters(),
+        }
+
+
+async def run_gateway(
+    folder: GatewayFolder, clock: ClockPort, ready: Callable[[dict[str, object]], None], stop: asyncio.Event
+) -> dict[str, object]:
+    """Run the gateway of a folder until the event is set."""
+    return await Gateway(folder, clock).run(ready, stop)

@@ -1,0 +1,182 @@
+"""The management channel: the gateway dials its administrator, which then asks through reversed HTTP roles.
+
+Each request carries a command whose content is signed by the administrator and encrypted to this gateway; so does each answer the other
+way. A command is obeyed at most once: its answer is kept and given again when the command is repeated after a cut.
+Source: WAN-03, WAN-08, LIFE-09; 20-wan-crypto-pki 1.2, 1.6.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+from cryptography import x509
+
+from smgw.codec.command import Answer, Command, check_fresh, decode_command, encode_answer
+from smgw.core.errors import DomainFault, PeerFault, SmgwError
+from smgw.core.instant import Clock
+from smgw.core.log_event import Log
+from smgw.core.profiles import PROFILE_KINDS, EvaluationProfile, Profile, profile_key
+from smgw.core.state import Permission, State, require
+from smgw.gateway.logs import Recorder
+from smgw.gateway.profile_rules import check_profile
+from smgw.security.content import Credential, SignerClaim, open_content, seal
+from smgw.security.module import SecurityModule
+from smgw.storage.journal import Journal
+
+PREFIX = "/smgw/gwa/v1/"
+LOG_PAGE = 500
+"""At most so many log entries in one answer."""
+ANSWERS_KEPT = 64
+"""So many answers to the newest commands are kept; older repetitions are refused by their age."""
+
+
+class Context(NamedTuple):
+    """Hold what commands work on."""
+
+    gateway_id: str
+    module: SecurityModule
+    signer: Credential
+    recipient: Credential
+    administrator_name: str
+    administrator_sig: x509.Certificate
+    administrator_enc: x509.Certificate
+    journal: Journal
+    recorder: Recorder
+    clock: Clock
+    state: Callable[[], State]
+    facts: Callable[[], dict[str, object]]
+    """What monitoring shows: state, clock, links, counters. Never a reading (ADM-11)."""
+    profile_installed: Callable[[Profile], None]
+
+
+class Outcome(NamedTuple):
+    """Hold the result of one command."""
+
+    status: int
+    body: object = None
+    code: str = ""
+    installed: Profile | None = None
+    """A profile that takes effect once the transaction has committed."""
+
+
+def handle(context: Context, document: bytes) -> bytes:
+    """Verify one sealed command, obey it and seal the answer.
+
+    Raises: SecurityFault, DecodeFault, Replay when the command itself is not acceptable; then nothing was done.
+    """
+    now = context.clock.now()
+    opened = open_content(document, module=context.module, recipient=context.recipient, signer=lambda claim: _administrator(context, claim))
+    command = decode_command(opened.content)
+    if command.recipient != context.gateway_id:
+        raise PeerFault("command.recipient", command.recipient[:20])
+    answers = _kept_answers(context.journal)
+    if command.message_id in answers:
+        return _seal(context, answers[command.message_id])
+    check_fresh(command.created_at, now)
+    with context.journal.transaction():
+        outcome = _obey(context, command, document, now)
+        answer = encode_answer(
+            Answer(
+                message_id=command.message_id,
+                created_at=now,
+                sender=context.gateway_id,
+                status=outcome.status,
+                code=outcome.code,
+                body=msgspec.Raw(msgspec.json.encode(outcome.body)),
+            )
+        )
+        if command.method != "GET":
+            newest = list({**answers, command.message_id: answer}.items())[-ANSWERS_KEPT:]
+            context.journal.set_state("answers", msgspec.json.encode(dict(newest)))
+    if outcome.installed is not None:
+        context.profile_installed(outcome.installed)
+    return _seal(context, answer)
+
+
+def _kept_answers(journal: Journal) -> dict[str, bytes]:
+    stored = journal.get_state("answers")
+    return msgspec.json.decode(stored, type=dict[str, bytes]) if stored is not None else {}
+
+
+def _administrator(context: Context, claim: SignerClaim) -> x509.Certificate:
+    # The configured certificate is the only signer; open_content compares the claim with it and verifies by its key.
+    del claim
+    return context.administrator_sig
+
+
+def _seal(context: Context, content: bytes) -> bytes:
+    return seal(content, module=context.module, signer=context.signer, recipient=context.administrator_enc)
+
+
+def _obey(context: Context, command: Command, document: bytes, now: datetime) -> Outcome:
+    """Run the one route that fits; faults of the command become answers, not exceptions."""
+    parts = command.resource.removeprefix(PREFIX).split("/") if command.resource.startswith(PREFIX) else []
+    route = _ROUTES.get((command.method, *parts[:2]))
+    try:
+        if route is None:
+            raise PeerFault("command.resource", command.method)
+        require(context.state(), Permission.OBEY_ADMINISTRATOR)
+        return route(context, command, parts[2:], document, now)
+    except SmgwError as fault:
+        context.recorder.record(
+            "command_rejected", subject=context.administrator_name, success=False, partner=context.administrator_name, code=fault.code
+        )
+        return Outcome(404 if fault.code == "command.resource" else 409 if isinstance(fault, DomainFault) else 400, None, fault.code)
+
+
+def _put_profile(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
+    kind = command.resource.removeprefix(PREFIX).split("/")[1]
+    try:
+        profile: Profile = msgspec.json.decode(command.body, type=PROFILE_KINDS[kind])
+    except msgspec.MsgspecError as problem:
+        raise PeerFault("command.profile", str(problem)[:200]) from problem
+    if parts != [profile_key(profile)]:
+        raise PeerFault("command.profile", "the resource names another profile")
+    check_profile(profile, {name: context.journal.profiles(name) for name in PROFILE_KINDS})
+    context.journal.put_profile(profile, document, now)
+    context.recorder.record(
+        "profile_installed", subject=context.administrator_name, kind=kind, id=profile_key(profile), version=profile.version
+    )
+    if isinstance(profile, EvaluationProfile):
+        context.recorder.record(
+            "contract_changed",
+            consumers=[profile.consumer_id],
+            subject=profile.profile_id,
+            contract=profile.profile_id,
+            version=profile.version,
+        )
+    return Outcome(201, installed=profile)
+
+
+def _list_profiles(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
+    kind = command.resource.removeprefix(PREFIX).split("/")[1]
+    return Outcome(200, {profile_key(profile): profile.version for profile in context.journal.profiles(kind)})
+
+
+def _get_log(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
+    log = Log(command.resource.removeprefix(PREFIX).split("/")[1])
+    try:
+        start = int(parts[0]) if parts else 1
+    except ValueError as problem:
+        raise PeerFault("command.resource", "index") from problem
+    entries = context.journal.log(log, from_index=start, count=LOG_PAGE)
+    return Outcome(
+        200, [{"index": stored.index, "text": stored.entry.text("en"), **msgspec.to_builtins(stored.entry)} for stored in entries]
+    )
+
+
+def _get_state(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
+    return Outcome(200, context.facts())
+
+
+_Route = Callable[[Context, Command, list[str], bytes, datetime], Outcome]
+
+_ROUTES: dict[tuple[str, ...], _Route] = {
+    **{("PUT", "rts", kind): _put_profile for kind in PROFILE_KINDS},
+    **{("GET", "rts", kind): _list_profiles for kind in PROFILE_KINDS},
+    ("GET", "log", Log.SYSTEM): _get_log,
+    ("GET", "log", Log.CALIBRATION): _get_log,
+    ("GET", "state"): _get_state,
+}
+"""(method, first and second part of the resource) -> what is done. The consumer log has no route: only the consumer reads it."""
