@@ -141,18 +141,27 @@ def columns_of(readings: Iterable[SignedReading], meter_id: str, obis: Obis) -> 
     Raises: DomainFault tariff.unit_changed.
     """
     kept = []
+    # A register has few different pairs of status words, so each pair is judged once.
+    usable: dict[tuple[int, int], bool] = {}
     for signed in readings:
         reading = signed.reading
-        if reading.raw is not None and reading.obis == obis and reading.meter_id == meter_id:
-            kept.append((signed.sequence, reading.raw, reading))
-    if len({(reading.scaler, reading.unit) for _, _, reading in kept}) > 1:
+        if reading.raw is None or reading.obis != obis or reading.meter_id != meter_id:
+            continue
+        words = reading.gateway_status, reading.meter_status
+        if words not in usable:
+            usable[words] = is_usable(reading)
+        kept.append(
+            (microseconds(reading.target_time), reading.raw, usable[words], signed.sequence, words[0], reading.scaler, reading.unit)
+        )
+    targets, raws, valid, sequences, statuses, scalers, units = zip(*kept, strict=True) if kept else ((),) * 7
+    if len(set(scalers)) > 1 or len(set(units)) > 1:
         raise DomainFault("tariff.unit_changed", f"{meter_id} {obis}")
     return Series(
-        targets_us=np.array([microseconds(reading.target_time) for _, _, reading in kept], dtype=np.int64),
-        raws=raw_values([raw for _, raw, _ in kept]),
-        valid=np.array([is_usable(reading) for _, _, reading in kept], dtype=np.bool_),
-        sequences=np.array([sequence for sequence, _, _ in kept], dtype=np.int64),
-        statuses=np.array([reading.gateway_status for _, _, reading in kept], dtype=np.int64),
+        targets_us=np.array(targets, dtype=np.int64),
+        raws=raw_values(raws),
+        valid=np.array(valid, dtype=np.bool_),
+        sequences=np.array(sequences, dtype=np.int64),
+        statuses=np.array(statuses, dtype=np.int64),
     )
 
 
