@@ -4,31 +4,20 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-
 from smgw.core.errors import Unavailable
 from smgw.core.profiles import EvaluationProfile
-from smgw.core.reading import Reading, canonical_bytes
+from smgw.core.reading import Reading
 from smgw.core.state import Event as StateEvent
 from smgw.gateway.acquisition import Event, Outcome
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
 from smgw.net.clock import ClockPort
 from smgw.security.module import SecurityModule
+from smgw.security.reading_signature import sign_reading
 from smgw.storage.journal import Journal
 
 BACKLOG_LIMIT = 2_000
 """At most so many readings wait in memory while the store takes nothing; older ones are then marked missing by the gap they leave."""
-
-
-def sign_reading(module: SecurityModule, key_name: str, reading: Reading) -> bytes:
-    """Sign a reading's canonical octets: r‖s at full length, 64 octets on a 256-bit curve (MEAS-01)."""
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(canonical_bytes(reading))
-    r, s = decode_dss_signature(module.sign_digest(key_name, digest.finalize()))
-    size = (module.public_key(key_name).curve.key_size + 7) // 8
-    return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 
 
 class ReadingStore:
