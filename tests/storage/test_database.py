@@ -236,3 +236,9 @@ def test_walking_needs_memory_for_a_few_rows_only(path: Path) -> None:
         finally:
             tracemalloc.stop()
     assert peak < 256 * 1024
+
+
+def test_every_commit_is_synchronised_and_every_rule_is_on(journal: Journal) -> None:
+    connection = journal._database.connection
+    settings = {name: connection.pragma(name) for name in ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers", "cipher")}
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "recursive_triggers": 1, "cipher": "chacha20"}

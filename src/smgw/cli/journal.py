@@ -19,6 +19,7 @@ from smgw.core.profiles import PROFILE_KINDS, profile_key
 from smgw.core.quantity import Quantity, unit_symbol
 from smgw.core.status_word import to_hex_msb_first
 from smgw.gateway.config import GatewayFolder
+from smgw.security.secret_file import load_secret
 from smgw.security.software import SoftwareModule
 from smgw.storage.journal import Journal
 from smgw.storage.journal_export import EXPORTED, ExportChain, bounded_lines, export_chains, verify_export
@@ -50,7 +51,7 @@ def open_gateway_journal(data_dir: Path) -> Journal:
     folder = GatewayFolder(data_dir)
     if not folder.module.is_file() or not folder.secret.is_file():
         raise ConfigError("gateway.not_initialised", str(data_dir))
-    module = SoftwareModule.open(folder.module, folder.secret.read_bytes())
+    module = SoftwareModule.open(folder.module, load_secret(folder.secret))
     return Journal.open_read_only(folder.journal, module.storage_key("journal"))
 
 
