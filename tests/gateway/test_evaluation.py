@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.gateway.gateway_parts import GATEWAY_ID, METER_ID, START, evaluation_profile
 
 from smgw.codec.delivery_xml import decode_delivery
 from smgw.core.instant import BERLIN, local_midnight, month_bounds
@@ -18,7 +19,6 @@ from smgw.gateway.evaluation import Evaluation, billing_period, due_until
 from smgw.gateway.logs import Recorder
 from smgw.net.clock import ManualClock
 from smgw.storage.journal import Journal
-from tests.gateway.gateway_parts import GATEWAY_ID, METER_ID, START, evaluation_profile
 
 QUARTER = timedelta(minutes=15)
 KEY = bytes(32)
@@ -50,7 +50,9 @@ class Bench:
     def sent(self) -> list[tuple[datetime, int]]:
         """List (target, raw) of the import register over all messages, in the order of sending."""
         deliveries = [decode_delivery(message.body) for message in self.journal.pending(10_000)]
-        return [(s.reading.target_time, s.reading.raw or 0) for d in deliveries for s in d.readings if s.reading.obis == ACTIVE_ENERGY_IMPORT]
+        return [
+            (s.reading.target_time, s.reading.raw or 0) for d in deliveries for s in d.readings if s.reading.obis == ACTIVE_ENERGY_IMPORT
+        ]
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def test_nothing_is_sent_twice_after_a_restart(bench: Bench) -> None:
 @pytest.mark.req("WAN-05")
 def test_a_failed_transaction_leaves_neither_reading_nor_message(bench: Bench) -> None:
     profile = evaluation_profile()
-    with pytest.raises(RuntimeError), bench.journal.transaction():  # noqa: PT012 - the transaction is what is tested
+    with pytest.raises(RuntimeError), bench.journal.transaction():
         bench.journal.append_readings(reading(START + QUARTER, 1))
         bench.evaluation.run([profile], METER_ID, START + QUARTER, START + QUARTER)
         raise RuntimeError

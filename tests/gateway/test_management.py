@@ -7,6 +7,16 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from tests.gateway.gateway_parts import (
+    GATEWAY_ID,
+    START,
+    administrator_identity,
+    all_profiles,
+    evaluation_profile,
+    gateway_identity,
+    meter_profile,
+    participant_identity,
+)
 
 from smgw.codec.command import Answer, Command, decode_answer, encode_command
 from smgw.core.errors import PeerFault, SecurityFault
@@ -18,16 +28,6 @@ from smgw.gateway.wan.management import ANSWERS_KEPT, Context, handle
 from smgw.net.clock import ManualClock
 from smgw.security.content import open_content, seal
 from smgw.storage.journal import Journal
-from tests.gateway.gateway_parts import (
-    GATEWAY_ID,
-    START,
-    administrator_identity,
-    all_profiles,
-    evaluation_profile,
-    gateway_identity,
-    meter_profile,
-    participant_identity,
-)
 
 
 class Channel:
@@ -73,7 +73,9 @@ class Channel:
     def ask(self, command: Command) -> Answer:
         identity = administrator_identity()
         document = handle(self.context, self.sealed(command))
-        opened = open_content(document, module=identity.module, recipient=identity.recipient, signer=lambda _: gateway_identity().triple.sig)
+        opened = open_content(
+            document, module=identity.module, recipient=identity.recipient, signer=lambda _: gateway_identity().triple.sig
+        )
         return decode_answer(opened.content)
 
     def put(self, profile: Profile) -> Answer:

@@ -74,12 +74,12 @@ class Pump:
         while True:
             with clock.hold():
                 self.wake.clear()
-                failures = 0 if await self._flush() else failures + 1
+                failures = 0 if await self.flush() else failures + 1
             deadline = clock.now() + retry_delay(failures - 1) if failures else None
             await clock.wait_until(deadline, self.wake)
 
-    async def _flush(self) -> bool:
-        """Try every pending message once; a partner that fails is left alone until the next round."""
+    async def flush(self) -> bool:
+        """Try every pending message once and tell whether all were taken; a partner that fails is left alone until the next round."""
         journal = self._sender.journal
         partners = {p.partner_id: p for p in journal.profiles("communication") if isinstance(p, CommunicationProfile)}
         queues: dict[str, list[OutboxMessage]] = {}

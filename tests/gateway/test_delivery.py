@@ -1,0 +1,212 @@
+"""The outbox against a partner over real TLS: kept until a receipt proves that the message is stored."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.gateway.gateway_parts import (
+    GATEWAY_ID,
+    METER_ID,
+    START,
+    administrator_identity,
+    communication_profile,
+    consumer_profile,
+    evaluation_profile,
+    gateway_identity,
+    meter_profile,
+    participant_identity,
+)
+
+from smgw.codec.delivery_xml import decode_delivery, encode_delivery
+from smgw.core.delivery import Delivery
+from smgw.core.errors import DecodeFault, SecurityFault
+from smgw.core.log_event import Log
+from smgw.gateway.delivery import RETRY_LAST, Pump, Sender, check_receipt, retry_delay
+from smgw.gateway.logs import Recorder
+from smgw.net.clock import ManualClock
+from smgw.net.http_server import Reply, Request, serve_http
+from smgw.net.smpki_tls import listen
+from smgw.pki.chain import ValidatedCertificate
+from smgw.pki.names import Role
+from smgw.security.content import open_content, sign_encapsulated
+from smgw.simulation.provisioning import hex_der
+from smgw.storage.journal import Journal, OutboxMessage
+
+MESSAGE_ID = "7e0a6f3e-2c74-4b3e-9a52-0f4f6d4f6a01"
+Answer = Callable[[Request], Reply]
+
+
+def receipt_for(document: bytes, message_id: str = MESSAGE_ID) -> bytes:
+    """Sign a receipt as the participant does."""
+    identity = participant_identity()
+    content = json.dumps({"messageId": message_id, "digest": hashlib.sha256(document).hexdigest(), "storedAt": "", "values": 1}).encode()
+    return sign_encapsulated(content, module=identity.module, signer=identity.signer)
+
+
+def delivery(message_id: str = MESSAGE_ID) -> Delivery:
+    return Delivery(message_id, START, GATEWAY_ID, "emt1.sm", "taf7-1.sm", 7, "DE0001", START, START, METER_ID)
+
+
+class Bench:
+    """Hold a pump over a real journal and a partner that answers as told."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.clock = ManualClock(START)
+        self.requests: list[Request] = []
+        identity = gateway_identity()
+        recorder = Recorder(journal, self.clock)
+        self.pump = Pump(Sender(identity.module, identity.tls, identity.signer, identity.trust, journal, recorder, self.clock))
+
+    @asynccontextmanager
+    async def partner(self, answer: Answer) -> AsyncIterator[int]:
+        identity = participant_identity()
+
+        async def respond(request: Request) -> Reply:
+            self.requests.append(request)
+            return answer(request)
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: ValidatedCertificate) -> None:
+            await serve_http(reader, writer, respond, body_limit=1 << 20, refuse=lambda _fault: Reply(400))
+
+        server = await listen(
+            serve,
+            "127.0.0.1",
+            0,
+            module=identity.module,
+            identity=identity.tls,
+            trust=identity.trust,
+            clock=self.clock,
+            roles=frozenset({Role.SMGW}),
+        )
+        try:
+            port: int = server.sockets[0].getsockname()[1]
+            for profile in (communication_profile(port), meter_profile(), consumer_profile(), evaluation_profile()):
+                self.journal.put_profile(profile, b"", START)
+            yield port
+        finally:
+            server.close()
+
+    def queue(self, message_id: str = MESSAGE_ID) -> None:
+        body = encode_delivery(delivery(message_id))
+        self.journal.enqueue(OutboxMessage(message_id, "emt1.sm", "taf7-1.sm", body, START))
+
+    def events(self, log: Log = Log.SYSTEM) -> list[str]:
+        return [stored.entry.event for stored in self.journal.log(log, "consumer1.sm" if log is Log.CONSUMER else "")]
+
+    def attempts(self) -> list[tuple[int, str]]:
+        return [(message.attempts, message.last_code) for message in self.journal.pending(10)]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    with Journal.open(tmp_path / "journal.db", bytes(32)) as journal:
+        yield Bench(journal)
+
+
+def opened_by_participant(document: bytes) -> Delivery:
+    identity = participant_identity()
+    opened = open_content(document, module=identity.module, recipient=identity.recipient, signer=lambda _: gateway_identity().triple.sig)
+    return decode_delivery(opened.content)
+
+
+@pytest.mark.req("WAN-03", "WAN-05", "LOG-03")
+async def test_a_message_leaves_the_outbox_when_its_receipt_is_verified(bench: Bench) -> None:
+    async with bench.partner(lambda request: Reply(200, receipt_for(request.body), {"Content-Type": "application/cms"})):
+        bench.queue()
+        assert await bench.pump.flush()
+    assert bench.journal.delivery_counts() == (1, 1)
+    assert opened_by_participant(bench.requests[0].body) == delivery()
+    assert bench.requests[0].headers["x-cid"] == f"uuid:{MESSAGE_ID}"
+    assert bench.events() == ["dispatched", "acknowledged"]
+    assert bench.events(Log.CONSUMER) == ["dispatched", "acknowledged"]
+    assert bench.pump.last_delivery == "2026-03-01T12:00:00Z"
+
+
+@pytest.mark.req("WAN-05")
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (lambda _: Reply(503), "http.refused"),
+        (lambda _: Reply(400), "http.refused"),
+        (lambda _: Reply(200, b"thanks"), "cms.structure"),
+        (lambda _: Reply(200, receipt_for(b"another message")), "delivery.receipt"),
+        (lambda request: Reply(200, receipt_for(request.body, "0e0a6f3e-2c74-4b3e-9a52-0f4f6d4f6a01")), "delivery.receipt"),
+    ],
+    ids=["unavailable", "rejected", "no receipt", "receipt for other octets", "receipt for another message"],
+)
+async def test_without_a_receipt_the_message_stays(bench: Bench, answer: Answer, code: str) -> None:
+    async with bench.partner(answer):
+        bench.queue()
+        assert not await bench.pump.flush()
+    assert bench.attempts() == [(1, code)]
+    assert bench.events() == ["delivery_failed"]
+    assert bench.events(Log.CONSUMER) == []
+
+
+@pytest.mark.req("WAN-03")
+async def test_a_partner_that_is_not_the_configured_one_gets_nothing(bench: Bench) -> None:
+    async with bench.partner(lambda request: Reply(200, receipt_for(request.body))) as port:
+        triple = administrator_identity().triple
+        other = msgspec.structs.replace(communication_profile(port), tls_certificate=hex_der(triple.tls), version=2)
+        bench.journal.put_profile(other, b"", START)
+        bench.queue()
+        assert not await bench.pump.flush()
+    assert bench.requests == []
+    assert bench.attempts()[0][1].startswith("pki.")
+    assert bench.events() == ["handshake_failed"]
+
+
+@pytest.mark.req("WAN-05")
+async def test_a_partner_that_is_away_is_tried_again_after_a_pause(bench: Bench) -> None:
+    down = True
+
+    def answer(request: Request) -> Reply:
+        return Reply(503) if down else Reply(200, receipt_for(request.body))
+
+    async with bench.partner(answer):
+        bench.queue()
+        assert not await bench.pump.flush()
+        down = False
+        assert await bench.pump.flush()
+    assert bench.journal.delivery_counts() == (1, 1)
+
+
+@pytest.mark.req("WAN-05")
+async def test_messages_keep_their_order(bench: Bench) -> None:
+    ids = [f"{number:08x}-2c74-4b3e-9a52-0f4f6d4f6a01" for number in range(5)]
+
+    def answer(request: Request) -> Reply:
+        return Reply(200, receipt_for(request.body, request.headers["x-cid"].removeprefix("uuid:")))
+
+    async with bench.partner(answer):
+        for message_id in ids:
+            bench.queue(message_id)
+        assert await bench.pump.flush()
+    assert bench.journal.delivery_counts() == (5, 5)
+    assert [request.headers["x-cid"] for request in bench.requests] == [f"uuid:{message_id}" for message_id in ids]
+
+
+def test_pauses_double_up_to_a_quarter_of_an_hour() -> None:
+    assert [retry_delay(attempts) for attempts in (0, 1, 2)] == [timedelta(seconds=seconds) for seconds in (2, 4, 8)]
+    assert retry_delay(100) == RETRY_LAST
+
+
+def test_a_receipt_that_somebody_else_signed_is_refused() -> None:
+    identity = administrator_identity()
+    forged = sign_encapsulated(b"{}", module=identity.module, signer=identity.signer)
+    with pytest.raises(SecurityFault):
+        check_receipt(forged, MESSAGE_ID, b"", participant_identity().triple.sig)
+
+
+def test_a_receipt_of_another_form_is_refused() -> None:
+    identity = participant_identity()
+    signed = sign_encapsulated(b"[]", module=identity.module, signer=identity.signer)
+    with pytest.raises(DecodeFault, match=r"delivery\.receipt"):
+        check_receipt(signed, MESSAGE_ID, b"", identity.triple.sig)
