@@ -10,6 +10,7 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from smgw.codec.cms.algorithms import CURVES
@@ -91,4 +92,25 @@ def _parties(curve: str) -> Parties:
         credential("signer", 0x5A17, "digital_signature"),
         credential("recipient", 0x5A18, "key_agreement"),
         credential("stranger", 0x5A19, "digital_signature", "key_agreement"),
+    )
+
+
+def revocation_list() -> bytes:
+    """Issue a revocation list with one entry, number 7; DER."""
+    revoked = (
+        x509.RevokedCertificateBuilder()
+        .serial_number(0x5A17)
+        .revocation_date(NOT_BEFORE)
+        .add_extension(x509.CRLReason(x509.ReasonFlags.key_compromise), critical=False)
+        .build()
+    )
+    return (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test.CA")]))
+        .last_update(NOT_BEFORE)
+        .next_update(NOT_AFTER)
+        .add_revoked_certificate(revoked)
+        .add_extension(x509.CRLNumber(7), critical=False)
+        .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+        .public_bytes(Encoding.DER)
     )

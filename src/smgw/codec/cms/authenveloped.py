@@ -108,12 +108,12 @@ def encrypt(
     """Encrypt content for one recipient; returns the DER of AuthEnvelopedData.
 
     `ephemeral` makes a new key pair on the recipient's curve at every call. `random` gives key and nonce.
-    Raises: UsageError cms.choice for a cipher that is not in the table.
+    Raises: UsageError cms.choice for a cipher, profile or form that is not in the tables.
     """
-    suite = table.CONTENT_CIPHERS.get(cipher)
-    if suite is None:
-        raise UsageError("cms.choice", cipher)
     digest = recipient.curve.digest
+    suite, row = table.CONTENT_CIPHERS.get(cipher), table.KEY_AGREEMENT_TO_SEND.get((oid_profile, digest))
+    if suite is None or row is None or form not in table.SHARED_INFO_ATTEMPTS:
+        raise UsageError("cms.choice", f"{cipher}, {oid_profile}, {form}")
     agreement = ephemeral(recipient.public_key)
     kek = derive_key_encryption_key(agreement.shared_secret, digest=digest, key_octets=suite.key_octets, form=form)
     material = random(suite.material_octets)
@@ -127,7 +127,6 @@ def encrypt(
     else:
         nonce = b""
         encrypted, mac = _cbc_cmac_encrypt(material, content, aad)
-    row = table.KEY_AGREEMENT_TO_SEND[oid_profile, digest]
     before_point, before_key = _recipient_template(
         recipient.key_id, len(agreement.point), row.oid, table.KEY_WRAP_BY_OCTETS[suite.key_octets].oid, len(wrapped)
     )

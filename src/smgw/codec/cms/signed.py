@@ -25,7 +25,7 @@ from smgw.codec.cms.structures import (
     decode,
     elements,
 )
-from smgw.core.errors import DecodeFault, LimitFault, SecurityFault
+from smgw.core.errors import DecodeFault, LimitFault, SecurityFault, UsageError
 
 
 class SignerClaim(NamedTuple):
@@ -139,10 +139,13 @@ def verify(
 
     `signer` turns the claim into the trusted party or raises. `accept` names a row of ACCEPTANCE.
     `detached_content` must be given exactly when the message holds no content.
-    Raises: DecodeFault cms.structure, SecurityFault cms.algorithm, SecurityFault cms.signature, LimitFault cms.size.
+    Raises: DecodeFault cms.structure, SecurityFault cms.algorithm, SecurityFault cms.signature, LimitFault cms.size;
+    UsageError cms.choice for an unknown `accept`.
     """
+    rules = table.ACCEPTANCE.get(accept)
+    if rules is None:
+        raise UsageError("cms.choice", accept)
     signed_data = read(data, limit=limit)
-    rules = table.ACCEPTANCE[accept]
     signer_info = _only_signer(signed_data)
     claim = _claim(signed_data, signer_info)
     digest = _checked_digest(signed_data, signer_info, claim, rules)
