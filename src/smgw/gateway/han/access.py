@@ -83,11 +83,14 @@ class Access:
         assert opened is not None
         return Visit(consumer, fresh, opened.form_token, fresh=True)
 
-    def leave(self, request: web.Request) -> None:
-        """End the session of a request, if it has one."""
+    def leave(self, request: web.Request) -> ConsumerProfile | None:
+        """End the session of a request; returns whose it was, or None when there was none."""
         cookie = request.cookies.get(COOKIE)
-        if cookie:
-            self.sessions.end(cookie)
+        session = self.sessions.find(cookie, self._seconds()) if cookie else None
+        if cookie is None or session is None:
+            return None
+        self.sessions.end(cookie)
+        return self._data.consumer_by_id(session.consumer_id)
 
     def _arrived(self, request: web.Request, consumer: ConsumerProfile, way: str) -> None:
         if self._presence.arrived(self._seconds(), consumer.consumer_id, request.remote or "", way):

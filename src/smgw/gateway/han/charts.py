@@ -7,7 +7,7 @@ Source: the display rules of the project's design.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -20,7 +20,7 @@ from smgw.gateway.han.i18n import Language, scaled
 HEIGHT = 300
 TOP = 12
 BOTTOM = HEIGHT - 28
-_GRID_LINES = 4
+_GRID_LINES = 5
 
 
 class DayChart(NamedTuple):
@@ -42,11 +42,15 @@ class DayChart(NamedTuple):
         return leading
 
 
-def nice_step(largest: Decimal) -> Decimal:
-    """Give the distance of grid lines: 1, 2 or 5 times a power of ten, so that about four of them reach `largest`."""
-    rough = largest / _GRID_LINES
+def nice_step(height: Decimal) -> Decimal:
+    """Give the distance of grid lines: 1, 2 or 5 times a power of ten, so that about five of them span `height`."""
+    rough = height / _GRID_LINES
     power = Decimal(1).scaleb(rough.adjusted())
     return next(factor * power for factor in (Decimal(1), Decimal(2), Decimal(5), Decimal(10)) if factor * power >= rough)
+
+
+def _lines(amount: Decimal, step: Decimal) -> int:
+    return int((amount / step).to_integral_value(ROUND_CEILING))
 
 
 def _value(slot: Slot) -> Decimal:
@@ -64,9 +68,9 @@ class _Scale:
         slots = chart.leading.slots
         self.start, self.end = slots[0].start, slots[-1].end
         up, down = _largest([chart.bought, chart.before]), _largest([chart.sold])
-        self.step = nice_step(max(up, down) or Decimal("0.1"))
-        self.lines_up = max(1, -int(-up // self.step)) if chart.bought is not None else 0
-        self.lines_down = max(0 if chart.bought is not None else 1, -int(-down // self.step))
+        self.step = nice_step(up + down or Decimal("0.1"))
+        self.lines_up = max(1, _lines(up, self.step)) if chart.bought is not None else 0
+        self.lines_down = max(0 if chart.bought is not None else 1, _lines(down, self.step))
         self.zero = self.y(Decimal(0))
 
     def x(self, moment: datetime) -> float:

@@ -307,9 +307,8 @@ class Pages:
 
     async def _logout(self, request: web.Request) -> web.Response:
         refuse_cross_site(request)
-        self._access.leave(request)
         # The dead cookie stays: it makes the next page ask for the password again, which the browser would otherwise send by itself.
-        return self._html("logged_out.html", self._language(request, None), {}, request)
+        return self._html("logged_out.html", self._language(request, self._access.leave(request)), {}, request)
 
     async def _file(self, request: web.Request) -> web.Response:
         file = self._static.get(request.match_info["name"])

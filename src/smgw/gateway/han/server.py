@@ -73,8 +73,14 @@ class RunningServer:
         self._sweeper.cancel()
         with suppress(asyncio.CancelledError):
             await self._sweeper
+        server = self._runner.server
+        transports = [connection.transport for connection in server.connections if connection.transport] if server else []
         await self._runner.cleanup()
+        for transport in transports:
+            # A peer that keeps silent would hold the TLS closing open.
+            transport.abort()
         self._flush()
+        await asyncio.sleep(0)
 
 
 async def start_consumer_server(
