@@ -6,7 +6,7 @@ Source: 40-crypto-stack 4; WAN-05; STATE-04.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -73,6 +73,9 @@ class Database:
         self._turn = RLock()
         self._depth = 0
         self._heads: dict[tuple[str, str], _Head] = {}
+        self._moved: set[tuple[str, str]] = set()
+        self.series: dict[tuple[str, bytes], int] = {}
+        """Rows of `series` by meter and OBIS as far as seen; forgotten when anything is undone."""
 
     @classmethod
     def open(cls, path: Path, key: bytes) -> Self:
@@ -151,7 +154,6 @@ class Database:
 
     def _begin(self, outermost: bool) -> None:
         if outermost:
-            self._heads.clear()
             self._connection.execute("BEGIN IMMEDIATE")
             return
         self._check_alive()
@@ -164,7 +166,10 @@ class Database:
         self._connection.execute("COMMIT" if outermost else f"RELEASE part{self._depth - 1}")
 
     def _undo(self, outermost: bool) -> None:
+        # What is remembered may be of rows that are undone now.
         self._heads.clear()
+        self._moved.clear()
+        self.series.clear()
         # A full disk or a failed write makes SQLite undo the whole transaction by itself.
         if not self._active():
             return
@@ -200,6 +205,10 @@ class Database:
         """Run one writing statement; only inside `transaction`."""
         self._connection.execute(sql, values)
 
+    def execute_many(self, sql: str, values: Iterable[Row]) -> None:
+        """Run one writing statement for each row of values; only inside `transaction`."""
+        self._connection.executemany(sql, values)
+
     def rows(self, sql: str, values: Row = ()) -> list[Row]:
         """Read all rows of a query."""
         with self._turn, _translated():
@@ -221,6 +230,7 @@ class Database:
         head = self._heads.get(key) or self._load_head(kind, scope)
         digest = link(head.digest, chain_tag(kind, scope), canonical)
         self._heads[key] = advanced = _Head(head.identity, head.length + 1, digest)
+        self._moved.add(key)
         return advanced
 
     def _load_head(self, kind: str, scope: str) -> _Head:
@@ -232,9 +242,10 @@ class Database:
         return _Head(*row)
 
     def _store_heads(self) -> None:
-        for head in self._heads.values():
+        for key in self._moved:
+            head = self._heads[key]
             self.execute("UPDATE heads SET length = ?, hash = ? WHERE id = ?", (head.length, head.digest, head.identity))
-        self._heads.clear()
+        self._moved.clear()
 
 
 def _lock_for_writing(path: Path) -> int:

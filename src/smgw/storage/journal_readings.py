@@ -1,6 +1,6 @@
 """The journal's readings and derived registers: append-only rows in two hash chains."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import apsw
@@ -67,20 +67,24 @@ def canonical_register_row(row: Row) -> bytes:
 
 
 def _series(database: Database, meter_id: str, obis: bytes) -> int:
-    row = database.row("SELECT id FROM series WHERE meter_id = ? AND obis = ?", (meter_id, obis))
-    if row is None:
-        database.execute("INSERT INTO series (meter_id, obis) VALUES (?, ?)", (meter_id, obis))
-        return database.connection.last_insert_rowid()
-    return int(row[0])
+    key = (meter_id, obis)
+    if key not in database.series:
+        row = database.row("SELECT id FROM series WHERE meter_id = ? AND obis = ?", key)
+        if row is None:
+            database.execute("INSERT INTO series (meter_id, obis) VALUES (?, ?)", key)
+        database.series[key] = database.connection.last_insert_rowid() if row is None else row[0]
+    return database.series[key]
 
 
 def append_readings(database: Database, items: Sequence[tuple[Reading, bytes]]) -> list[int]:
     """Append readings with their signatures, all or none; returns their sequence numbers. Raises: DomainFault journal.duplicate."""
-    sequences = []
-    with database.transaction():
+    sequences: list[int] = []
+
+    def rows() -> Iterator[Row]:
         for reading, signature in items:
             head = database.advance(READINGS, "", canonical_bytes(reading) + signature)
-            row = (
+            sequences.append(head.length)
+            yield (
                 head.length,
                 _series(database, reading.meter_id, bytes(reading.obis)),
                 microseconds(reading.target_time),
@@ -93,15 +97,20 @@ def append_readings(database: Database, items: Sequence[tuple[Reading, bytes]]) 
                 signature,
                 head.digest,
             )
-            try:
-                database.execute(_INSERT_READING, row)
-            except apsw.ConstraintError as problem:
-                if not _is_duplicate(problem):
-                    raise
-                detail = f"{reading.meter_id} {reading.obis} {utc_text(reading.target_time)}"
-                raise DomainFault("journal.duplicate", detail) from problem
-            sequences.append(head.length)
+
+    with database.transaction():
+        try:
+            database.execute_many(_INSERT_READING, rows())
+        except apsw.ConstraintError as problem:
+            if not _is_duplicate(problem):
+                raise
+            refused = items[len(sequences) - 1][0]
+            raise DomainFault("journal.duplicate", f"{refused.meter_id} {refused.obis} {utc_text(refused.target_time)}") from problem
     return sequences
+
+
+def _is_duplicate(problem: apsw.Error) -> bool:
+    return bool(vars(problem).get("extendedresult") == apsw.SQLITE_CONSTRAINT_UNIQUE)
 
 
 def select_readings(
@@ -135,10 +144,6 @@ def end_reading(database: Database, meter_id: str, obis: Obis, *, newest: bool) 
     )
     row = database.row(query, (meter_id, bytes(obis)))
     return None if row is None else reading_of_row(row)
-
-
-def _is_duplicate(problem: apsw.Error) -> bool:
-    return bool(vars(problem).get("extendedresult") == apsw.SQLITE_CONSTRAINT_UNIQUE)
 
 
 def recent_readings(database: Database, count: int) -> list[SignedReading]:
