@@ -61,6 +61,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "participant.register": ErrorCode(
         "That can't be registered", "A gateway is a device id, a meter an id as the gateway shows it, a contract a name like taf7-1.sm."
     ),
+    "participant.no_meter": ErrorCode("The participant has no meter of that id", "List the meters with `smgw participant list`."),
     "participant.request": ErrorCode("A request to the operator interface can't be understood", "The detail names the parameter."),
     # content protection (see smgw.codec.cms, smgw.security.content)
     "cms.structure": ErrorCode("A CMS message is not the strict DER of its profile", "Run `smgw decode cms` on it; the offset names the first byte that does not fit."),

@@ -1,0 +1,1 @@
+"""The participant's portal: what arrived, how complete it is, and what was refused."""
