@@ -62,7 +62,7 @@ class SmallPki:
         return cls(folder, module, root, sub)
 
     def party(self, role: Role, name: str, *, now: datetime = NOW, validity: timedelta | None = None) -> Party:
-        module = SoftwareModule.create(self.folder / f"{name}-{role}.keys", SECRET)
+        module = SoftwareModule.create(self.folder / f"{name}-{role}-{len(list(self.folder.iterdir()))}.keys", SECRET)
         for key in KEYS:
             module.generate(key, "brainpoolP256r1")
         triple = self.sub.issue_triple(make_request_package(module, KEYS, role, name), role, now=now, validity=validity)

@@ -18,6 +18,7 @@ from smgw.core.errors import CertificateRejected, SecurityFault, SmgwError, Unav
 from smgw.core.instant import Clock
 from smgw.pki.chain import CertificateUse, ValidatedCertificate
 from smgw.pki.names import Role
+from smgw.pki.parsing import load_certificate
 from smgw.pki.trust import TrustStore
 from smgw.security.module import SecurityModule
 from smgw.security.policy import TLS_CLOSE_LIMIT_S, TLS_SESSION_LIMIT_S
@@ -209,18 +210,14 @@ def peer_of(
 ) -> ValidatedCertificate:
     """Validate the certificate a connection's peer showed; for an HTTP server, of `request.transport`.
 
-    Raises: CertificateRejected; SecurityFault tls.no_certificate, tls.parameters.
+    Raises: CertificateRejected; SecurityFault tls.no_certificate, tls.parameters; DecodeFault pki.malformed.
     """
     tls: Any = None if transport is None else transport.get_extra_info("ssl_object")
     encoded = None if tls is None else tls.getpeercert(True)
     if not encoded:
         raise SecurityFault("tls.no_certificate")
     require_parameters(tls)
-    try:
-        certificate = x509.load_der_x509_certificate(encoded)
-    except ValueError as problem:
-        raise CertificateRejected("pki.malformed", "peer certificate") from problem
-    return trust.validate(certificate, now=clock.now(), use=use, roles=roles, pinned=pinned)
+    return trust.validate(load_certificate(encoded), now=clock.now(), use=use, roles=roles, pinned=pinned)
 
 
 def _handshake_fault(problem: ssl.SSLError, pinned: bool) -> SecurityFault:

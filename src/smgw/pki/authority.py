@@ -81,12 +81,13 @@ class Authority:
         With `crl_signer` a second key signs the root's revocation lists.
         Raises: ConfigError pki.authority_exists.
         """
+        _require_unsettled(folder)
         profile = profile_for(Role.ROOT)
-        ledger = Ledger(folder / LEDGER_FILE, create=True)
         key_name, name = "CA_SIG_ROOT", distinguished_name(ROOT_NAME)
-        key = module.generate(key_name, preferred_curve(profile.use, now.year))
+        key = _own_key(module, key_name, profile, now)
         builder = _builder(profile, name, name, key, key, now, profile.validity, module)
         certificate = sign_certificate(builder, module, key_name)
+        ledger = Ledger(folder / LEDGER_FILE, create=True)
         with ledger.transaction() as books:
             _settle(books, (certificate,), key_name, address)
             books.add_certificate(certificate, ROOT_NAME, Role.ROOT, now)
@@ -107,12 +108,11 @@ class Authority:
 
         Raises: ConfigError pki.authority_exists; UsageError pki.name.
         """
-        common_name = common_name_for(Role.SUB_CA, name)
-        profile = profile_for(Role.SUB_CA)
-        ledger = Ledger(folder / LEDGER_FILE, create=True)
-        key_name = f"CA_SIG_{name}"
-        key = module.generate(key_name, preferred_curve(profile.use, now.year))
+        _require_unsettled(folder)
+        common_name, key_name = common_name_for(Role.SUB_CA, name), f"CA_SIG_{name}"
+        key = _own_key(module, key_name, profile_for(Role.SUB_CA), now)
         certificate = parent._issue_authority(common_name, key, Role.SUB_CA, now)
+        ledger = Ledger(folder / LEDGER_FILE, create=True)
         with ledger.transaction() as books:
             _settle(books, (certificate, *parent.chain), key_name, address)
         authority = cls(folder, module, ledger)
@@ -135,6 +135,13 @@ class Authority:
         return common_name_of(self.certificate)
 
     @property
+    def key_ends(self) -> datetime:
+        """Tell until when the authority's key may issue certificates; revocation lists it signs as long as its certificate lasts."""
+        days = profile_for(self.role).key_days
+        start = self.certificate.not_valid_before_utc
+        return self.certificate.not_valid_after_utc if days is None else start + timedelta(days=days)
+
+    @property
     def role(self) -> Role:
         """Tell root and sub-CA apart."""
         return role_of(self.certificate)
@@ -144,7 +151,7 @@ class Authority:
 
         All three or none are issued. Without `validity` the profile's is taken, cut where the authority's own certificate ends.
         Raises: DecodeFault pki.malformed; CertificateRejected pki.request, pki.possession, pki.role, pki.name, pki.curve, pki.hash,
-        pki.validity.
+        pki.validity; DomainFault pki.key_period.
         """
         request = read_request_package(package)
         if self.role is not Role.SUB_CA:
@@ -248,6 +255,8 @@ class Authority:
     def _builder(
         self, profile: CertificateProfile, subject: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, validity: timedelta | None
     ) -> x509.CertificateBuilder:
+        if not self.certificate.not_valid_before_utc <= now < self.key_ends:
+            raise DomainFault("pki.key_period", f"{self.name}: until {self.key_ends:%Y-%m-%d}")
         longest = min(profile.validity, self.certificate.not_valid_after_utc - now + BACKDATING)
         if (validity or longest) > longest:
             raise CertificateRejected("pki.validity", str(validity))
@@ -259,11 +268,21 @@ class Authority:
 
 def _found_crl_signer(root: x509.Certificate, module: SecurityModule, root_key: str, address: str, now: datetime) -> x509.Certificate:
     profile = profile_for(Role.CRL_SIGNER)
-    key = module.generate("CA_SIG_CRL", preferred_curve(profile.use, now.year))
+    key = _own_key(module, "CA_SIG_CRL", profile, now)
     own = root.public_key()
     assert isinstance(own, ec.EllipticCurvePublicKey)
     builder = _builder(profile, distinguished_name(CRL_SIGNER_NAME), root.subject, key, own, now, profile.validity, module)
     return sign_certificate(_with_addresses(builder, address, root, None), module, root_key)
+
+
+def _require_unsettled(folder: Path) -> None:
+    if (folder / LEDGER_FILE).exists():
+        raise ConfigError("pki.authority_exists", str(folder))
+
+
+def _own_key(module: SecurityModule, name: str, profile: CertificateProfile, now: datetime) -> ec.EllipticCurvePublicKey:
+    """Make an authority's key, or take the one that a founding which broke off has left."""
+    return module.public_key(name) if name in module.names() else module.generate(name, preferred_curve(profile.use, now.year))
 
 
 def _settle(books: LedgerTransaction, chain: tuple[x509.Certificate, ...], key_name: str, address: str) -> None:

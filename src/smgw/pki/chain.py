@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
@@ -24,6 +24,7 @@ from smgw.pki.certificate_profiles import POLICY, CertificateProfile, Kind, Pres
 from smgw.pki.crl import CLOCK_TOLERANCE, RevocationList, Standing
 from smgw.pki.facts import CertificateFacts, read_facts
 from smgw.pki.names import END_ENTITY_ROLES, Role, device_id_of_common_name
+from smgw.pki.parsing import PARSE_FAULTS
 from smgw.security.policy import require_curve, require_signature_hash
 
 MAX_INTERMEDIATES = 64
@@ -258,7 +259,7 @@ def _verify_issued_by(child: CertificateFacts, issuer: CertificateFacts) -> None
         child.certificate.verify_directly_issued_by(issuer.certificate)
     except SecurityFault as problem:
         raise CertificateRejected(problem.code, child.common_name) from problem
-    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm) as problem:
+    except (InvalidSignature, *PARSE_FAULTS) as problem:
         raise CertificateRejected("pki.signature", child.common_name) from problem
 
 

@@ -9,12 +9,12 @@ from enum import StrEnum
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from smgw.core.errors import CertificateRejected, DecodeFault, SecurityFault
+from smgw.pki.parsing import PARSE_FAULTS
 from smgw.security.policy import require_signature_hash
 
 MAX_REVOCATION_LIST = 16 << 20
@@ -70,7 +70,7 @@ class RevocationList(msgspec.Struct, frozen=True, eq=False):
             genuine = self.crl.is_signature_valid(key)
         except SecurityFault as problem:
             raise CertificateRejected(problem.code, "revocation list") from problem
-        except (UnsupportedAlgorithm, ValueError) as problem:
+        except PARSE_FAULTS as problem:
             raise CertificateRejected("pki.signature", "revocation list") from problem
         if not genuine:
             raise CertificateRejected("pki.signature", "revocation list")
@@ -91,7 +91,7 @@ def read_revocation_list(data: bytes) -> RevocationList:
     try:
         crl = x509.load_pem_x509_crl(data) if b"-----BEGIN" in data[:4096] else x509.load_der_x509_crl(data)
         return _facts(crl)
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as problem:
+    except PARSE_FAULTS as problem:
         raise DecodeFault("pki.malformed", "revocation list") from problem
 
 

@@ -6,7 +6,6 @@ Source: PKI-01.
 from collections.abc import Mapping
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -15,6 +14,7 @@ from smgw.core.errors import DecodeFault
 from smgw.core.instant import utc_text
 from smgw.pki.certificate_profiles import key_usage_names
 from smgw.pki.crl import RevocationList
+from smgw.pki.parsing import PARSE_FAULTS
 from smgw.pki.requests import RequestPackage
 
 Description = Mapping[str, object]
@@ -34,7 +34,7 @@ def describe_certificate(certificate: x509.Certificate) -> Description:
             "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
             "extensions": {_extension_name(one): _extension_text(one.value) for one in certificate.extensions},
         }
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as problem:
+    except PARSE_FAULTS as problem:
         raise DecodeFault("pki.malformed", "certificate") from problem
 
 

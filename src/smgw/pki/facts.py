@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID
@@ -16,6 +15,7 @@ from cryptography.x509.oid import ExtensionOID
 from smgw.core.errors import CertificateRejected, SecurityFault
 from smgw.pki.certificate_profiles import key_usage_names
 from smgw.pki.names import Role, read_name
+from smgw.pki.parsing import PARSE_FAULTS
 from smgw.security.policy import curve_name
 
 _KNOWN = frozenset(
@@ -76,7 +76,7 @@ def read_facts(certificate: x509.Certificate) -> CertificateFacts:
     """
     try:
         return _read(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as problem:
+    except PARSE_FAULTS as problem:
         raise CertificateRejected("pki.malformed", "certificate") from problem
 
 

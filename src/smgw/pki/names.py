@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from smgw.core.errors import CertificateRejected, PeerFault, UsageError
 from smgw.core.identifiers import DeviceId
+from smgw.pki.parsing import PARSE_FAULTS
 
 TEST_ORGANISATION = "SM-Test-PKI-DE"
 LIVE_ORGANISATION = "SM-PKI-DE"
@@ -137,7 +138,7 @@ def device_id_of_common_name(common_name: str, role: Role) -> DeviceId:
 def _read_subject(certificate: x509.Certificate) -> tuple[str, Role, str]:
     try:
         subject = certificate.subject
-    except ValueError as problem:
+    except PARSE_FAULTS as problem:
         raise CertificateRejected("pki.malformed", "subject") from problem
     return read_name(subject)
 

@@ -8,14 +8,15 @@ Source: 20-wan-crypto-pki 5.7 (PKCS#10 as a convenience); PKI-01.
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from smgw.core.errors import CertificateRejected, DecodeFault, SecurityFault, UsageError
-from smgw.pki.assembly import SEQUENCE, der, sign_request, split_der
+from smgw.pki.assembly import sign_request
 from smgw.pki.certificate_profiles import END_ENTITY_PROFILES, KINDS, SUBJECT_ALT_NAME, Kind, Presence, key_usage, key_usage_names
+from smgw.pki.der import SEQUENCE, der, split_der
 from smgw.pki.names import END_ENTITY_ROLES, Role, common_name_for, distinguished_name, read_name
+from smgw.pki.parsing import PARSE_FAULTS
 from smgw.pki.triple import KeyNames
 from smgw.security.module import SecurityModule
 from smgw.security.policy import curve_name, require_signature_hash
@@ -82,7 +83,7 @@ def read_request_package(data: bytes) -> RequestPackage:
         subjects = {request.subject.public_bytes() for request in requests}
         keys = {_encoded_key(request) for request in requests}
         common_name, role, _ = read_name(requests[0].subject)
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as problem:
+    except PARSE_FAULTS as problem:
         raise DecodeFault("pki.malformed", "request") from problem
     if len(subjects) != 1 or len(keys) != 3 or len(contacts) != 1:
         raise CertificateRejected("pki.request", "subjects, keys or contacts")

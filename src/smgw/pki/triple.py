@@ -13,6 +13,7 @@ from smgw.core.errors import CertificateRejected, DecodeFault
 from smgw.core.identifiers import DeviceId
 from smgw.pki.certificate_profiles import KINDS, Kind, key_usage_names
 from smgw.pki.names import Role, common_name_of, device_id_of, role_of
+from smgw.pki.parsing import PARSE_FAULTS, load_certificate, load_pem_certificates
 
 MAX_BUNDLE = 64 * 1024
 """Octets of a PEM bundle that are read at most."""
@@ -72,7 +73,7 @@ def kind_of(certificate: x509.Certificate) -> Kind:
         usage = key_usage_names(extensions.get_extension_for_class(x509.KeyUsage).value)
     except x509.ExtensionNotFound as problem:
         raise CertificateRejected("pki.usage", "no key usage") from problem
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as problem:
+    except PARSE_FAULTS as problem:
         raise CertificateRejected("pki.malformed", "extensions") from problem
     extended = any(extension.oid == ExtensionOID.EXTENDED_KEY_USAGE for extension in extensions)
     if "key_agreement" in usage and not extended:
@@ -98,7 +99,7 @@ def triple_of(certificates: list[x509.Certificate]) -> CertificateTriple:
             certificate.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
             for certificate in triple
         }
-    except ValueError as problem:
+    except PARSE_FAULTS as problem:
         raise CertificateRejected("pki.malformed") from problem
     if len(subjects) != 1 or len(keys) != 3:
         raise CertificateRejected("pki.triple", "subjects or keys")
@@ -109,12 +110,4 @@ def read_certificates(data: bytes) -> list[x509.Certificate]:
     """Read one DER certificate or a PEM bundle of at most 32, at most 64 KiB. Raises: DecodeFault pki.malformed."""
     if len(data) > MAX_BUNDLE:
         raise DecodeFault("pki.malformed", f"{len(data)} octets")
-    try:
-        if b"-----BEGIN" not in data:
-            return [x509.load_der_x509_certificate(data)]
-        certificates = x509.load_pem_x509_certificates(data)
-    except ValueError as problem:
-        raise DecodeFault("pki.malformed", "certificate") from problem
-    if len(certificates) > MAX_BUNDLE_CERTIFICATES:
-        raise DecodeFault("pki.malformed", f"{len(certificates)} certificates")
-    return certificates
+    return load_pem_certificates(data, MAX_BUNDLE_CERTIFICATES) if b"-----BEGIN" in data else [load_certificate(data)]

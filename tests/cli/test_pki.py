@@ -1,0 +1,150 @@
+"""`smgw pki` as a user calls it."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from smgw.cli.pki import app
+from smgw.pki.triple import read_certificates
+
+RUNNER = CliRunner()
+DEVICE_ID = "EBSI0012345678"
+
+
+def run(*arguments: object) -> Result:
+    return RUNNER.invoke(app, [str(argument) for argument in arguments])
+
+
+def good(*arguments: object) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def as_json(*arguments: object) -> Any:
+    return json.loads(good(*arguments, "--json"))
+
+
+def bad(code: str, exit_code: int, *arguments: object) -> None:
+    result = run(*arguments)
+    assert code in result.stderr
+    assert result.exit_code == exit_code
+    assert json.loads(run(*arguments, "--json").stdout)["code"] == code
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    good("init", tmp_path / "pki")
+    return tmp_path / "pki"
+
+
+@pytest.fixture
+def triple(folder: Path, tmp_path: Path) -> Path:
+    good("request", tmp_path / "gw", "--role", "smgw", "--name", DEVICE_ID, "--out", tmp_path / "gw.request")
+    good("issue", folder, "--request", tmp_path / "gw.request", "--role", "smgw", "--out", tmp_path / "gw.pem")
+    return tmp_path / "gw.pem"
+
+
+@pytest.mark.req("PKI-01")
+def test_from_founding_to_a_checked_triple(tmp_path: Path) -> None:
+    pki, trust = tmp_path / "pki", tmp_path / "pki" / "trust"
+    made = as_json("init", pki, "--crl-signer")
+    assert [one["name"] for one in made["authorities"]] == ["SM-Test-Root.CA", "Test.CA"]
+    assert "Zweite.CA (sub-ca)" in good("init", pki, "--name", "Zweite")
+    asked = as_json("request", tmp_path / "gw", "--role", "smgw", "--name", DEVICE_ID, "--out", tmp_path / "request")
+    assert asked["keys"] == ["GW_WAN_TLS", "GW_WAN_SIG", "GW_WAN_ENC"]
+    assert [one["name"] for one in as_json("keys", tmp_path / "gw")["keys"]] == sorted(asked["keys"])
+    assert "GW_WAN_ENC" in good("keys", tmp_path / "gw")
+    issue = ("issue", pki, "--request", tmp_path / "request", "--role", "smgw", "--out", tmp_path / "gw.pem")
+    assert f"{DEVICE_ID}.SMGW" in good(*issue, "--sub", "Zweite", "--days", "30")
+    assert len(read_certificates((tmp_path / "gw.pem").read_bytes())) == 4
+    checked = as_json("check", tmp_path / "gw.pem", "--trust", trust)["checked"]
+    assert [one["use"] for one in checked] == ["tls-client, tls-server", "sig", "enc"]
+    assert [one["kind"] for one in as_json("list", pki)["certificates"]][-3:] == ["tls", "sig", "enc"]
+    assert "crl-signer" in good("list", pki)
+
+
+@pytest.mark.req("PKI-01")
+def test_suspend_release_revoke(folder: Path, triple: Path) -> None:
+    check = ("check", triple, "--trust", folder / "trust")
+    assert "list 2 with 3 entries" in good("revoke", folder, "--certificate", triple, "--reason", "certificate_hold")
+    bad("pki.suspended", 5, *check)
+    assert as_json("release", folder, "--certificate", triple)["lists"][1]["entries"] == 0
+    assert "until" in good(*check)
+    good("revoke", folder, "--certificate", triple)
+    bad("pki.revoked", 5, *check)
+    assert as_json("list", folder)["certificates"][-1]["standing"] == "unspecified"
+    assert as_json("crl", folder)["lists"][0]["number"] == 1
+
+
+def test_show_tells_the_three_apart(folder: Path, triple: Path, tmp_path: Path) -> None:
+    assert f"CN={DEVICE_ID}.SMGW" in good("show", triple)
+    assert [len(as_json("show", triple)["items"])] == [4]
+    assert as_json("show", tmp_path / "gw.request")["items"][0]["role"] == "smgw"
+    for path in (folder / "trust" / "crls").iterdir():
+        assert as_json("show", path)["items"][0]["number"] == 1
+        assert "next_update" in good("show", path)
+        assert as_json("check", path, "--trust", folder / "trust")["ok"]
+
+
+def test_checks_at_another_time_and_for_another_use(folder: Path, triple: Path) -> None:
+    check = ("check", triple, "--trust", folder / "trust")
+    bad("pki.expired", 5, *check, "--at", "2099-01-01")
+    bad("pki.role", 5, *check, "--role", "emt")
+    bad("pki.usage", 5, *check, "--use", "enc")
+    bad("value.time", 4, *check, "--at", "yesterday")
+    year = datetime.now(UTC).year + 1
+    bad("pki.crl_stale", 5, *check, "--at", f"{year}-12-31")
+
+
+def test_wrong_calls_say_what_to_do(folder: Path, triple: Path, tmp_path: Path) -> None:
+    request = tmp_path / "gw.request"
+    bad("pki.authority_exists", 3, "init", folder)
+    bad("pki.authority", 3, "list", tmp_path / "none")
+    bad("pki.authority", 3, "issue", folder, "--request", request, "--role", "smgw", "--sub", "None", "--out", tmp_path / "x")
+    bad("pki.role", 5, "issue", folder, "--request", request, "--role", "emt", "--out", tmp_path / "x")
+    bad("pki.role", 2, "request", tmp_path / "gw", "--role", "sub-ca", "--name", "X", "--out", tmp_path / "x")
+    bad("pki.name", 2, "request", tmp_path / "gw", "--role", "smgw", "--name", "X", "--out", tmp_path / "x")
+    bad("pki.file", 3, "show", tmp_path / "none")
+    bad("pki.malformed", 4, "show", Path(__file__))
+    bad("pki.request", 2, "check", request, "--trust", folder / "trust")
+    bad("pki.trust_folder", 3, "check", triple, "--trust", tmp_path)
+    bad("pki.reason", 2, "revoke", folder, "--certificate", triple, "--reason", "boredom")
+    bad("pki.not_suspended", 1, "release", folder, "--certificate", triple)
+    root = next((folder / "trust" / "anchors").iterdir())
+    bad("pki.role", 2, "revoke", folder, "--certificate", root)
+    bad("pki.role", 2, "check", root, "--trust", folder / "trust")
+    bad("module.missing", 3, "keys", _with_secret(tmp_path / "empty"))
+    assert run("serve", folder, "--listen", "nowhere").exit_code == 2
+    assert not (tmp_path / "x").exists()
+
+
+def _with_secret(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "module.secret").write_text("0123456789")
+    (folder / "module.secret").chmod(0o600)
+    return folder
+
+
+def test_serve_runs_until_it_is_told_to_stop(folder: Path) -> None:
+    program = "from smgw.cli.pki import app; app()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "serve", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        with urllib.request.urlopen(f"http://127.0.0.1:{ready['port']}/pki/v1/ca/certs", timeout=10) as response:
+            assert len(read_certificates(response.read())) == 2
+        process.send_signal(signal.SIGTERM)
+        last = json.loads(process.stdout.readline())
+        assert process.wait(10) == 0
+    assert (ready["event"], ready["role"], last["requests"]) == ("ready", "pki", 1)
