@@ -64,6 +64,16 @@ def test_a_file_that_may_not_grow(path: Path, room: int) -> None:
         journal.verify()
 
 
+def test_closing_with_the_disk_full_loses_nothing(path: Path) -> None:
+    journal = Journal.open(path, KEY)
+    with largest_file(150_000):
+        count, _ = fill_until_refused(journal)
+        journal.close()
+    with Journal.open(path, KEY) as journal:
+        check_nothing_half(journal, count)
+        assert step(journal) > count
+
+
 def test_no_more_pages(journal: Journal) -> None:
     step(journal)
     connection = journal._database.connection

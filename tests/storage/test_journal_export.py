@@ -35,6 +35,7 @@ def test_every_change_of_a_row_is_found_at_its_place(lines: list[bytes]) -> None
     for fields in (
         {"hash": "00" * 32},
         {"record": first["record"][:-2] + "00"},
+        {"record": " " + first["record"]},
         {"signature": ""},
         {"value": {**first["value"], "raw": 1}},
         {"value": {**first["value"], "raw": float(first["value"]["raw"])}},

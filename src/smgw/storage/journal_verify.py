@@ -42,7 +42,7 @@ CHAINED: dict[str, Chained] = {
     **{log.value: Chained(walk_log(log), canonical_log_row) for log in Log},
 }
 
-UNREADABLE = (ValueError, OverflowError, TypeError, AttributeError, IndexError, KeyError, struct.error, SmgwError)
+UNREADABLE = (ValueError, OverflowError, TypeError, AttributeError, IndexError, KeyError, RecursionError, struct.error, SmgwError)
 """What an altered row makes its reader raise."""
 
 
