@@ -27,8 +27,8 @@ from smgw.pki.names import Role
 from smgw.security.content import SignerClaim, open_content, sign_encapsulated
 from smgw.security.reading_signature import verify_reading
 
-MAX_MESSAGE_OCTETS = 2 * 1024 * 1024
-"""Largest CMS message that is taken."""
+MAX_CONTENT_OCTETS = 2 * 1024 * 1024
+"""Largest content after decompression; the message itself is bounded by the HTTP body."""
 GATEWAYS = frozenset({Role.SMGW})
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -89,7 +89,7 @@ class Inbox:
             return validated.certificate
 
         opened = open_content(
-            message, module=self._identity.module, recipient=self._identity.recipient, signer=signer, limit=MAX_MESSAGE_OCTETS
+            message, module=self._identity.module, recipient=self._identity.recipient, signer=signer, limit=MAX_CONTENT_OCTETS
         )
         delivery = decode_delivery(opened.content)
         self._judge(delivery, peer, message_id)

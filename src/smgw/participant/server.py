@@ -15,10 +15,11 @@ import structlog
 
 from smgw.core.errors import LimitFault, PeerFault, SmgwError, Unavailable
 from smgw.net.clock import ClockPort
-from smgw.net.http_server import Reply, Request, serve_http
-from smgw.participant.inbox import MAX_MESSAGE_OCTETS, Inbox, Opened, verify_and_store
+from smgw.net.http_server import Reply, serve_http
+from smgw.participant.inbox import Inbox, Opened, verify_and_store
 from smgw.participant.store import ParticipantStore, Stored
 from smgw.pki.chain import ValidatedCertificate
+from smgw.protocol.tunnel_http import Request
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ CONTENT_TYPE = "application/cms"
 RETRY_AFTER_S = 30
 MAX_WAITING_REFUSALS = 1_000
 """Beyond these a flood of refusals is only logged."""
-_JSON = {"Content-Type": "application/json"}
+_JSON = ("Content-Type", "application/json")
 _REJECTED = b'{"error": "rejected"}'
 
 
@@ -50,11 +51,10 @@ class Endpoint:
             with self._clock.hold():
                 return await self._respond(peer, request)
 
-        def refuse(fault: PeerFault) -> Reply:
+        def on_fault(fault: PeerFault) -> None:
             self.note_refusal(fault.code, peer.common_name, detail=fault.detail)
-            return _rejection(fault)
 
-        await serve_http(reader, writer, respond, body_limit=MAX_MESSAGE_OCTETS, refuse=refuse)
+        await serve_http(reader, writer, respond, on_fault=on_fault)
 
     def note_refusal(self, code: str, peer: str, digest: bytes | None = None, detail: str = "") -> None:
         """Log a refusal at once and note it in the store when its thread is free."""
@@ -72,11 +72,12 @@ class Endpoint:
         if request.target != TARGET:
             return Reply(HTTPStatus.NOT_FOUND)
         if request.method != "POST":
-            return Reply(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != CONTENT_TYPE:
+            return Reply(HTTPStatus.METHOD_NOT_ALLOWED, headers=[("Allow", "POST")])
+        fields = dict(request.headers)
+        if fields.get("content-type", "").partition(";")[0].strip().lower() != CONTENT_TYPE:
             return Reply(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         try:
-            opened = self._inbox.open(peer, request.body, request.headers.get("x-cid", "").removeprefix("uuid:"))
+            opened = self._inbox.open(peer, request.body, fields.get("x-cid", "").removeprefix("uuid:"))
             stored = await asyncio.get_running_loop().run_in_executor(self._worker, verify_and_store, self._store, opened)
             receipt = self._inbox.receipt(request.body, opened.delivery, stored)
         except PeerFault as fault:
@@ -85,15 +86,15 @@ class Endpoint:
         except SmgwError as fault:
             self.available = False
             log.error("not_stored", code=fault.code, detail=fault.detail, peer=peer.common_name)
-            return Reply(HTTPStatus.SERVICE_UNAVAILABLE, b'{"error": "unavailable"}', {**_JSON, "Retry-After": str(RETRY_AFTER_S)})
+            return Reply(HTTPStatus.SERVICE_UNAVAILABLE, b'{"error": "unavailable"}', [_JSON, ("Retry-After", str(RETRY_AFTER_S))])
         self.available = True
         _log_stored(opened, stored)
-        return Reply(HTTPStatus.OK, receipt, {"Content-Type": CONTENT_TYPE})
+        return Reply(HTTPStatus.OK, receipt, [("Content-Type", CONTENT_TYPE)])
 
 
 def _rejection(fault: PeerFault) -> Reply:
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if isinstance(fault, LimitFault) else HTTPStatus.BAD_REQUEST
-    return Reply(status, _REJECTED, _JSON)
+    return Reply(status, _REJECTED, [_JSON])
 
 
 def _log_stored(opened: Opened, stored: Stored) -> None:
