@@ -136,6 +136,8 @@ def _is_indirect(extensions: x509.Extensions) -> bool:
 def _entries(crl: x509.CertificateRevocationList, issuer: bytes, indirect: bool) -> dict[tuple[bytes, int], Standing]:
     entries: dict[tuple[bytes, int], Standing] = {}
     for entry in crl:
+        if entry.serial_number <= 0:
+            raise DecodeFault("pki.malformed", "serial number")
         standing = Standing.REVOKED
         for extension in entry.extensions:
             if extension.critical and extension.oid not in _KNOWN_OF_ENTRY:

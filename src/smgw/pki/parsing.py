@@ -1,7 +1,8 @@
 """Load X.509 structures from outside: whatever is wrong with the octets is one kind of fault.
 
 The library reads lazily: loading may succeed and a property fail later, so whoever reads properties of foreign structures catches
-`PARSE_FAULTS`. It also lets serial numbers pass that RFC 5280 forbids, with a warning; here they are malformed.
+`PARSE_FAULTS`. It lets serial numbers pass that RFC 5280 forbids, with a warning; here such certificates are malformed, and where warnings
+are errors the warning counts as a fault of the octets.
 """
 
 import base64
@@ -14,7 +15,15 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from smgw.core.errors import DecodeFault
 from smgw.pki.der import CONTEXT_0, INTEGER, SEQUENCE, split_der
 
-PARSE_FAULTS = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.InvalidVersion)
+PARSE_FAULTS = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    x509.InvalidVersion,
+    UserWarning,
+)
 
 _PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\s([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
 _MAX_SERIAL = 20
