@@ -81,18 +81,20 @@ async def dial(
     clock: Clock,
     pinned: x509.Certificate | None = None,
     roles: frozenset[Role] = WAN_PARTNERS,
+    server_name: str = "",
     timeout_s: float = 20,
     session_limit_s: float = TLS_SESSION_LIMIT_S,
 ) -> Channel:
     """Connect to a peer of the WAN, which must hold one of `roles`.
 
     With `pinned` (a gateway's rule) only that certificate is accepted; without, the trust store needs current revocation lists.
+    `server_name` goes out as SNI; an empty one sends none.
     Raises: Unavailable net.unreachable, net.timeout; CertificateRejected; SecurityFault tls.handshake, tls.parameters.
     """
     context = client_ssl_context(module=module, identity=identity, trust=trust, clock=clock, roles=roles, pinned=pinned)
     try:
         async with asyncio.timeout(timeout_s):
-            reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname="", limit=BUFFER_LIMIT)
+            reader, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=server_name, limit=BUFFER_LIMIT)
     except TimeoutError as problem:
         raise Unavailable("net.timeout", f"{host}:{port}") from problem
     except ssl.SSLError as problem:

@@ -263,7 +263,7 @@ class Authority:
         own = self.certificate.public_key()
         assert isinstance(own, ec.EllipticCurvePublicKey)
         builder = _builder(profile, subject, self.certificate.subject, key, own, now, validity or longest, self._module)
-        return _with_addresses(builder, self.address, self.certificate, self.crl_signer)
+        return _with_addresses(builder, self.address, self.certificate, None if self.crl_signer is None else self.crl_signer.subject)
 
 
 def _found_crl_signer(root: x509.Certificate, module: SecurityModule, root_key: str, address: str, now: datetime) -> x509.Certificate:
@@ -271,8 +271,9 @@ def _found_crl_signer(root: x509.Certificate, module: SecurityModule, root_key: 
     key = _own_key(module, "CA_SIG_CRL", profile, now)
     own = root.public_key()
     assert isinstance(own, ec.EllipticCurvePublicKey)
-    builder = _builder(profile, distinguished_name(CRL_SIGNER_NAME), root.subject, key, own, now, profile.validity, module)
-    return sign_certificate(_with_addresses(builder, address, root, None), module, root_key)
+    name = distinguished_name(CRL_SIGNER_NAME)
+    builder = _builder(profile, name, root.subject, key, own, now, profile.validity, module)
+    return sign_certificate(_with_addresses(builder, address, root, name), module, root_key)
 
 
 def _require_unsettled(folder: Path) -> None:
@@ -319,10 +320,10 @@ def _builder(
 
 
 def _with_addresses(
-    builder: x509.CertificateBuilder, address: str, issuer: x509.Certificate, crl_signer: x509.Certificate | None
+    builder: x509.CertificateBuilder, address: str, issuer: x509.Certificate, crl_signer: x509.Name | None
 ) -> x509.CertificateBuilder:
     where = x509.UniformResourceIdentifier(_list_address(address, common_name_of(issuer)))
-    lists_of = None if crl_signer is None else [x509.DirectoryName(crl_signer.subject)]
+    lists_of = None if crl_signer is None else [x509.DirectoryName(crl_signer)]
     point = x509.DistributionPoint([where], None, None, lists_of)
     builder = builder.add_extension(x509.CRLDistributionPoints([point]), False)
     return builder.add_extension(x509.IssuerAlternativeName([x509.UniformResourceIdentifier(address)]), False)

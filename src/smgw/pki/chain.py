@@ -168,8 +168,8 @@ def judge(
             raise CertificateRejected("pki.not_pinned", first.common_name)
     else:
         for facts, issuer in pairwise(path):
-            current = _require_standing(facts, issuer, standings, now)
-            start, end = max(start, current.this_update - CLOCK_TOLERANCE), min(end, current.next_update)
+            known_from, known_until = _require_standing(facts, issuer, standings, now)
+            start, end = max(start, known_from), min(end, known_until)
     certificates = tuple(facts.certificate for facts in path)
     return ValidatedCertificate(first.certificate, certificates, first.common_name, first.role, use, start, end, first.fingerprint)
 
@@ -263,9 +263,12 @@ def _verify_issued_by(child: CertificateFacts, issuer: CertificateFacts) -> None
         raise CertificateRejected("pki.signature", child.common_name) from problem
 
 
-def _require_standing(facts: CertificateFacts, issuer: CertificateFacts, standings: ByRevocationLists, now: datetime) -> RevocationList:
-    """Demand good standing by the newest list of the issuer; returns that list."""
-    signers = (issuer, *(signer for signer in standings.signers if signer.issuer == issuer.subject and signer.role is Role.CRL_SIGNER))
+def _require_standing(
+    facts: CertificateFacts, issuer: CertificateFacts, standings: ByRevocationLists, now: datetime
+) -> tuple[datetime, datetime]:
+    """Demand good standing by the newest list of the issuer; returns from when until when that list tells so."""
+    appointed = [one for one in standings.signers if one.issuer == issuer.subject and one.role is Role.CRL_SIGNER]
+    signers = (issuer, *appointed)
     known = [(one, signer) for one in standings.lists for signer in signers if _is_list_of(one, signer, issuer)]
     if not known:
         raise CertificateRejected("pki.crl_missing", issuer.common_name)
@@ -279,7 +282,7 @@ def _require_standing(facts: CertificateFacts, issuer: CertificateFacts, standin
     if standing is not Standing.GOOD:
         raise CertificateRejected("pki.suspended" if standing is Standing.SUSPENDED else "pki.revoked", facts.common_name)
     newest.require_current(now)
-    return newest
+    return newest.this_update - CLOCK_TOLERANCE, min(newest.next_update, signer.not_after)
 
 
 def _is_list_of(one: RevocationList, signer: CertificateFacts, issuer: CertificateFacts) -> bool:

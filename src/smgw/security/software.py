@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from smgw.core.errors import ConfigError, IntegrityFault, SecurityFault, UsageError
+from smgw.core.errors import ConfigError, IntegrityFault, SecurityFault, Unavailable, UsageError
 from smgw.security.files import write_durably
 from smgw.security.policy import curve_named, digest_hash
 
@@ -107,6 +107,7 @@ class SoftwareModule:
             raise ConfigError("module.weak_secret")
         if path.exists():
             raise ConfigError("module.exists", str(path))
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         module = cls(path, _Seal(secret, _COST, os.urandom(16)), _Contents(os.urandom(32), {}))
         with module._locked():
             if path.exists():
@@ -134,7 +135,7 @@ class SoftwareModule:
     def generate(self, name: str, curve: str) -> ec.EllipticCurvePublicKey:
         """Make a key pair on a named curve of the crypto policy and store it durably; returns the public key.
 
-        Raises: UsageError module.key_exists, module.curve.
+        Raises: UsageError module.key_exists, module.curve; Unavailable module.write.
         """
         shape = curve_named(curve)
         with self._changing():
@@ -236,7 +237,10 @@ class SoftwareModule:
     def _write(self) -> None:
         form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         data = self._seal.close(_Contents(self._master, {name: key.private_bytes(*form) for name, key in self._keys.items()}))
-        write_durably(self._path, data, 0o600)
+        try:
+            write_durably(self._path, data, 0o600)
+        except OSError as problem:
+            raise Unavailable("module.write", f"{self._path}: {problem.strerror}") from problem
 
 
 def _read(path: Path) -> bytes:
