@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.pki_builders import NOW, SECRET
 
@@ -54,6 +54,7 @@ def test_der_trailing_octets_and_too_many_parts() -> None:
 
 
 @given(st.lists(st.binary(max_size=70_000), max_size=4))
+@settings(deadline=None)
 def test_what_is_written_is_read(parts: list[bytes]) -> None:
     values = [der(OCTET_STRING, part) for part in parts]
     assert split_der(der(SEQUENCE, *values), SEQUENCE, 4) == values

@@ -82,7 +82,7 @@ def test_indirect_lists_name_the_issuer_of_each_entry() -> None:
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_octets_from_outside_cause_peer_faults_only(data: bytes) -> None:
     with pytest.raises(PeerFault):
         read_revocation_list(data)

@@ -148,7 +148,7 @@ def test_proof_of_possession_is_demanded(package: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_octets_from_outside_cause_peer_faults_only(data: bytes) -> None:
     with pytest.raises(PeerFault):
         read_request_package(data)
