@@ -270,10 +270,10 @@ class FailureThrottle:
         self._max_keys = max_keys
         self._entries: OrderedDict[str, _Failures] = OrderedDict()
 
-    def locked_s(self, now: float, *keys: str) -> float:
-        """Give the seconds for which any of the keys is still locked, 0 when none is."""
-        waits = [entry.locked_until - now for key in keys if (entry := self._entries.get(key))]
-        return max(0.0, *waits) if waits else 0.0
+    def locked_s(self, now: float, key: str) -> float:
+        """Give the seconds for which a key is still locked, 0 when it is not."""
+        entry = self._entries.get(key)
+        return max(0.0, entry.locked_until - now) if entry else 0.0
 
     def failed(self, now: float, key: str) -> float:
         """Count a failure; returns the seconds of the lock that it starts, else 0."""
@@ -292,7 +292,6 @@ class FailureThrottle:
         entry.locked_until = now + lock
         return lock
 
-    def succeeded(self, *keys: str) -> None:
-        """Forget the failures of these keys."""
-        for key in keys:
-            self._entries.pop(key, None)
+    def succeeded(self, key: str) -> None:
+        """Forget the failures of a key."""
+        self._entries.pop(key, None)

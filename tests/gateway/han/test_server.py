@@ -91,6 +91,16 @@ def test_five_failures_lock_the_name_but_not_the_certificate(gateway: ConsumerGa
     assert [item.entry.parameters["seconds"] for item in gateway.consumer_log() if item.entry.event == "login_locked"] == ["60"]
 
 
+def test_one_address_is_locked_after_twenty_failures(gateway: ConsumerGateway) -> None:
+    for number in range(20):
+        with client(gateway, user=f"nobody-{number}") as web:
+            assert web.get("/").status_code == 401
+    with client(gateway) as web:
+        assert web.get("/").status_code == 401
+        gateway.seconds.value += 61
+        assert web.get("/").status_code == 200
+
+
 def test_names_of_nobody_are_not_written_down(gateway: ConsumerGateway) -> None:
     for _ in range(5):
         with client(gateway, user="my-secret-password", password="x") as web:

@@ -18,6 +18,7 @@ from smgw.protocol.digest_auth import CONSUMER_REALM, Algorithm, DigestAuthentic
 
 COOKIE = "__Host-smgw-session"
 M2M_ROOTS = frozenset({"/smgw/m2m", "/smgw/m2m/"})
+FAILURES_PER_ADDRESS = 20
 _USER_CHARS = 200
 
 
@@ -47,7 +48,9 @@ class Access:
         self._random = random
         self._seconds = seconds
         self._digest = DigestAuthenticator(realm=realm, key=random(32), algorithm=algorithm)
-        self._throttle = FailureThrottle()
+        self._users = FailureThrottle()
+        # Several clients may stand behind one address, so it takes more failures to lock it than to lock a name.
+        self._addresses = FailureThrottle(failures=FAILURES_PER_ADDRESS)
         self._presence = Presence()
         self.sessions = Sessions(random)
 
@@ -110,8 +113,8 @@ class Access:
         except DecodeFault:
             raise self._unauthorised(stale=False) from None
         now = self._seconds()
-        address, user = f"address {request.remote}", f"user {answer.user[:_USER_CHARS]}"
-        if self._throttle.locked_s(now, address, user):
+        address, user = request.remote or "?", answer.user[:_USER_CHARS]
+        if self._users.locked_s(now, user) or self._addresses.locked_s(now, address):
             raise self._unauthorised(stale=False)
         consumer = self._data.consumer_by_user(answer.user)
         try:
@@ -127,19 +130,19 @@ class Access:
             raise self._unauthorised(stale=True) from None
         except SecurityFault as fault:
             if fault.code == "login.refused":
-                self._failed(request, consumer, now, address, user)
+                self._failed(consumer, now, address, user)
             raise self._unauthorised(stale=fault.code == "login.stale") from None
         assert consumer is not None
-        self._throttle.succeeded(address, user)
+        self._users.succeeded(user)
+        self._addresses.succeeded(address)
         return consumer
 
-    def _failed(self, request: web.Request, consumer: ConsumerProfile | None, now: float, address: str, user: str) -> None:
-        remote = request.remote or "?"
-        self._data.record("login_failed", success=False, address=remote)
-        locked_s = max(self._throttle.failed(now, user), self._throttle.failed(now, address))
+    def _failed(self, consumer: ConsumerProfile | None, now: float, address: str, user: str) -> None:
+        self._data.record("login_failed", success=False, address=address)
+        locked_s = max(self._users.failed(now, user), self._addresses.failed(now, address))
         if locked_s:
             # A name that nobody has may be a mistyped password, so only known names are written down.
-            name, owner = (consumer.user_name, consumer.consumer_id) if consumer else (remote, "")
+            name, owner = (consumer.user_name, consumer.consumer_id) if consumer else (address, "")
             self._data.record("login_locked", owner, subject=name, success=False, user=name, seconds=int(locked_s))
 
     def _unauthorised(self, *, stale: bool) -> web.HTTPUnauthorized:

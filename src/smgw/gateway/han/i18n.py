@@ -5,7 +5,7 @@ Source: CON-01; the display rules of the project's design.
 
 import re
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -25,6 +25,8 @@ NO_BREAK = "\u00a0"
 MINUS = "\u2212"
 
 _KILO = {Unit.WATT_HOUR: "kWh", Unit.VOLT_AMPERE_HOUR: "kVAh", Unit.VAR_HOUR: "kvarh"}
+_WIDE = Context(prec=400)
+"""Room for every 64-bit value at every scaler of eight bits."""
 _PHASES = {20: 1, 40: 2, 60: 3}
 _MOMENTARY = {16: "power", 1: "power_import", 2: "power_export", 12: "voltage", 11: "current", 14: "frequency", 13: "power_factor"}
 
@@ -60,7 +62,7 @@ class Language:
         """Write an amount with its unit, energy in kilo units; `decimals` rounds for a glance, None keeps every digit."""
         value, symbol = scaled(quantity)
         if decimals is not None:
-            value = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)
+            value = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, _WIDE)
         return f"{self.number(value)}{NO_BREAK}{symbol}" if symbol else self.number(value)
 
     def day(self, day: date) -> str:
@@ -109,7 +111,7 @@ def scaled(quantity: Quantity) -> tuple[Decimal, str]:
     value, kilo = quantity.decimal(), _KILO.get(Unit(quantity.unit)) if quantity.unit in _KILO else None
     digits = max(0, -quantity.scaler) + (3 if kilo else 0)
     value = value.scaleb(-3) if kilo else value
-    return value.quantize(Decimal(1).scaleb(-digits)), kilo or unit_symbol(quantity.unit)
+    return value.quantize(Decimal(1).scaleb(-digits), context=_WIDE), kilo or unit_symbol(quantity.unit)
 
 
 def _phase(obis: Obis) -> str:

@@ -6,6 +6,7 @@ Source: CON-01, CON-02; 30-han-consumer-interface 1.1–1.3.
 import asyncio
 import ssl
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -155,9 +156,13 @@ def _edge(pages: Pages, clock: ClockPort) -> Middleware:
             status, extra = answer.status, answer
         except TimeoutError:
             status, extra = 408, web.HTTPRequestTimeout()
+        except SmgwError as fault:
+            _log.error("han.request_failed", path=request.path, code=fault.code)
+            status, extra = 500, web.HTTPInternalServerError()
         except Exception as problem:
-            code = problem.code if isinstance(problem, SmgwError) else type(problem).__name__
-            _log.error("han.request_failed", path=request.path, code=code, exc_info=not isinstance(problem, SmgwError))
+            # Written out here, because a renderer that prints local variables would print secrets.
+            trace = "".join(traceback.format_exception(problem))
+            _log.error("han.request_failed", path=request.path, code=type(problem).__name__, trace=trace)
             status, extra = 500, web.HTTPInternalServerError()
         reply = _m2m_error(status) if request.path.startswith("/smgw/m2m") else pages.error(request, status)
         for name in ("WWW-Authenticate", "Allow", "Set-Cookie"):

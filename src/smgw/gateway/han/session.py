@@ -135,10 +135,14 @@ class ShownValues:
         return self.due(now)
 
     def due(self, now: float, *, everything: bool = False) -> list[Shown]:
-        """Take out what waited long enough, or everything."""
-        ripe = [key for key, (since, _) in self._pending.items() if everything or now - since >= self._every_s]
-        taken = [Shown(*key, self._pending.pop(key)[1]) for key in ripe]
-        return [shown for shown in taken if shown.values]
+        """Take out what waited long enough, or everything; whoever reads nothing for as long is forgotten."""
+        ripe = {key: count for key, (since, count) in self._pending.items() if everything or now - since >= self._every_s}
+        for key, count in ripe.items():
+            if count and not everything:
+                self._pending[key] = (now, 0)
+            else:
+                del self._pending[key]
+        return [Shown(*key, count) for key, count in ripe.items() if count]
 
 
 class SelfTestLock:
