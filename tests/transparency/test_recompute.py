@@ -348,6 +348,20 @@ def test_taf1_refuses(tariff: Document, readout: Document, code: str) -> None:
     assert _refusal(tariff, readout) == code
 
 
+@pytest.mark.parametrize(("late_s", "code"), [(27, None), (28, "trudi.taf1_boundary_missing")])
+@pytest.mark.req("MEAS-02", "TAF-01")
+def test_taf1_takes_a_boundary_reading_within_three_percent_of_the_period(late_s: int, code: str | None) -> None:
+    ends = [
+        reading(moment + timedelta(seconds=late_s), value, 0) for moment, value in ((berlin(2026, 10, 1), 100), (berlin(2026, 11, 1), 400))
+    ]
+    block = IntervalBlock(Interval(32 * 86400, berlin(2026, 10, 1)), tuple(ends))
+    readout = device(meter_reading(ends, blocks=(block,), measurement_period_s=900))
+    if code is None:
+        assert _registers(verify(_month(), readout)) == {"1-0:1.8.1*255": 300}
+    else:
+        assert _refusal(_month(), readout) == code
+
+
 def test_taf1_says_when_the_register_fell() -> None:
     result = verify(_month(), device(_ends((berlin(2026, 10, 1), 400), (berlin(2026, 11, 1), 100))))
     assert _registers(result) == {"1-0:1.8.1*255": -300}

@@ -177,7 +177,7 @@ def _special_day(date: tuple[int | None, int | None, int | None], day_id: str) -
 
 
 def _time_of_day(hour: int = 0, minute: int = 0, second: int = 0, hundreds: int = 0) -> tuple[int, int, int]:
-    return hour, minute, second + (hundreds > 0)
+    return hour, minute, second or int(hundreds > 0)
 
 
 def _split_switch_time(value: SwitchTime) -> Mapping[str, object]:

@@ -28,9 +28,9 @@ _DAY_S: Final = 86_400
 _PERIODS_S: Final = (900, 60, 120, 180, 240, 300, 600, 1800, 2400, 3600, 5400, 7200, 10800, 14400, 21600, 28800, 43200, _DAY_S, 2_592_000)
 
 CAPTURE_TOLERANCE_PERCENT: Final = 1
-"""A capture time this near to the raster stands for it (PTB-A 50.8)."""
+"""A capture time this near to the raster stands for it where tariffs are told apart (TAF 2; PTB-A 50.8)."""
 READER_TOLERANCE_PERCENT: Final = 3
-"""TRuDI's reader goes this far; the difference is reported."""
+"""TRuDI's reader goes this far, and so does TAF 1; for TAF 2 the difference is reported."""
 
 # Bits of the gateway word in the older layout, which TRuDI uses.
 _GATEWAY_IDENTIFICATION: Final = 0x5
@@ -279,8 +279,11 @@ def register_period(meter_reading: MeterReading, blocks: Iterable[Sequence[tuple
     return next((period for period in found if period), 0)
 
 
-def original_list(meter_reading: MeterReading) -> OriginalList:
-    """Turn an original list of a checked device file into a series."""
+def original_list(meter_reading: MeterReading, tolerance_percent: int = CAPTURE_TOLERANCE_PERCENT) -> OriginalList:
+    """Turn an original list of a checked device file into a series.
+
+    A reading without target time gets the raster time that its capture time is near to, within a percentage of the register period.
+    """
     kind = meter_reading.reading_type
     assert kind is not None and kind.uom is not None and kind.multiplier is not None
     blocks = []
@@ -305,7 +308,7 @@ def original_list(meter_reading: MeterReading) -> OriginalList:
             if reading.target_time is not None:
                 target = microseconds(reading.target_time)
             else:
-                target = align(microseconds(captured), period_s, CAPTURE_TOLERANCE_PERCENT)
+                target = align(microseconds(captured), period_s, tolerance_percent)
                 if align(microseconds(captured), period_s, READER_TOLERANCE_PERCENT) != target:
                     late.append(captured)
             unread += reading.status_fnn is not None and not status_word(reading.status_fnn.strip()).identified

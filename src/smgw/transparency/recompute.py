@@ -20,7 +20,13 @@ from smgw.tariff.calendar import NO_STAGE, QUARTER_HOUR_S, QUARTER_HOUR_US, Swit
 from smgw.tariff.taf02 import Series, State, Taf02Rules, evaluate, intervals, raw_values
 from smgw.transparency.differences import IntervalRow, list_findings, tariff_findings
 from smgw.transparency.findings import Finding
-from smgw.transparency.readout import OriginalList, check_readout, original_list
+from smgw.transparency.readout import (
+    CAPTURE_TOLERANCE_PERCENT,
+    READER_TOLERANCE_PERCENT,
+    OriginalList,
+    check_readout,
+    original_list,
+)
 from smgw.transparency.signatures import SignatureCount, count_signatures
 from smgw.transparency.supplier import (
     Stage,
@@ -112,7 +118,8 @@ def verify(supplier: Document, readout: Document) -> Verification:
     check_match(supplier_point, point)
     check_calendar_complete(tariff)
     check_calculator(tariff)
-    sources = [original_list(reading) for reading in point.meter_readings if reading.is_original]
+    tolerance = READER_TOLERANCE_PERCENT if tariff.use_case == 1 else CAPTURE_TOLERANCE_PERCENT
+    sources = [original_list(reading, tolerance) for reading in point.meter_readings if reading.is_original]
     if not sources:
         raise PeerFault("trudi.no_original_list")
     derived = len(point.meter_readings) - len(sources)

@@ -7,6 +7,7 @@ Source: CON-06.
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Final, NamedTuple
 
 import jinja2
@@ -152,21 +153,21 @@ def chart_of(obis: Obis, days: Iterable[DayAmount]) -> Chart | None:
     return Chart(obis, 720, round(min(pitch * 0.8, 40), 2), height, tuple(bars), tariffs, first, last, highest)
 
 
+@cache
+def _template() -> jinja2.Template:
+    loader = jinja2.PackageLoader("smgw.transparency")
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("report.html")
+
+
 def render_html(verification: Verification, digests: dict[str, str]) -> str:
     """Give the page; `digests` names the checked files with their SHA-256 in hex."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("smgw.transparency"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     by_list = [(held, chart_of(held.obis, verification.days)) for held in verification.lists]
     table: dict[tuple[date, Obis], dict[int, int]] = {}
     for amount in verification.days:
         row = table.setdefault((amount.day, amount.obis), {})
         row[amount.tariff] = row.get(amount.tariff, 0) + amount.value
-    return environment.get_template("report.html").render(
+    return _template().render(
         result=verification,
         lists=by_list,
         days=sorted(table.items()),
