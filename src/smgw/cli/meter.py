@@ -53,6 +53,7 @@ def run(
 def replay(
     dump: Annotated[Path, typer.Argument(help="A recorded dump of an optical head.")],
     link: _Link,
+    played: Annotated[bool, typer.Option(help="The dump was played before: go on with its last good file.")] = False,
     seed: _Seed = 1,
     interval: _Interval = 2.0,
     clock: _Clock = "system",
@@ -60,9 +61,9 @@ def replay(
     fault: _Fault = None,
     stop_on_eof: _StopOnEof = False,
 ) -> None:
-    """Replay a recorded dump octet by octet, one recorded file an interval, over and over."""
+    """Replay a recorded dump octet by octet, one recorded file an interval, then its last good file again and again."""
     try:
-        meter = ReplayMeter(dump.read_bytes())
+        meter = ReplayMeter(dump.read_bytes(), played=played)
     except OSError as problem:
         raise _refused(ConfigError("simulation.dump", str(problem))) from problem
     except SmgwError as problem:

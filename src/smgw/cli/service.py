@@ -13,6 +13,8 @@ import structlog
 from smgw.core.errors import SmgwError
 from smgw.net.clock import ClockPort, open_clock
 
+SLOW_STOP_S = 5.0
+
 Ready = Callable[[dict[str, object]], None]
 """Call it once with what others need to know: ports, ids."""
 
@@ -60,10 +62,20 @@ async def _run(role: Role, clock_spec: str, *, stop_on_eof: bool) -> None:
     if stop_on_eof:
         _watch_standard_input(loop, stop)
     clock = open_clock(clock_spec)
+    watch = asyncio.create_task(_watch_stop(stop))
     try:
         say({"event": "stopped", **await role(clock, lambda facts: say({"event": "ready", **facts}), stop)})
     finally:
+        watch.cancel()
         clock.close()
+
+
+async def _watch_stop(stop: asyncio.Event) -> None:
+    """Name what still runs when stopping takes long: the place to look for a task that does not end."""
+    await stop.wait()
+    await asyncio.sleep(SLOW_STOP_S)
+    places = [f"{task.get_name()}: {task.get_stack(limit=1)}" for task in asyncio.all_tasks()]
+    structlog.get_logger(__name__).warning("slow_stop", tasks=places)
 
 
 def _watch_standard_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:

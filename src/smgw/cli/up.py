@@ -54,7 +54,7 @@ def up(
     try:
         asyncio.run(_up(options, console, as_json=as_json))
     except SmgwError as fault_:
-        console.print(f"[bold]{fault_.title}[/bold]: {fault_.detail}\n{fault_.hint} [{fault_.code}]", highlight=False)
+        console.print(f"{fault_.title}: {fault_.detail}\n{fault_.hint} [{fault_.code}]", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(fault_.exit_code) from fault_
 
 

@@ -121,6 +121,7 @@ class Launcher:
                 held = msgspec.json.decode(self._layout.state.read_bytes(), type=System)
             except msgspec.MsgspecError as problem:
                 raise ConfigError("up.state", str(problem)[:200]) from problem
+        self._heard = {meter.source for meter in held.meters} if held is not None else set[str]()
         start = self._start_time(held)
         meters = await self._meters(held)
         ports = _free_ports(held.ports if held else None)
@@ -204,7 +205,8 @@ class Launcher:
                 continue
             port = runtime / f"{meter.name}.tty"
             links.append(LinkConfig(meter.name, f"pty://{port}"))
-            what = ["replay", rest] if kind == "sml" else ["run", "--id", meter.meter_id, "--profile", _PROFILES[rest]]
+            played = ["--played"] if meter.source in self._heard else []
+            what = ["replay", rest, *played] if kind == "sml" else ["run", "--id", meter.meter_id, "--profile", _PROFILES[rest]]
             faults = [part for fault in self._options.faults for part in ("--fault", fault)]
             starts.append(
                 self._processes.start(

@@ -75,11 +75,14 @@ class ManagementChannel:
         server = TunnelServer()
         closes_at = self._clock.now() + SESSION_LIMIT
         try:
-            while self._clock.now() < closes_at and (data := await channel.reader.read(65_536)):
+            while not server.is_over and self._clock.now() < closes_at and (data := await channel.reader.read(65_536)):
                 with self._clock.hold():
                     for request in server.receive_data(data):
                         channel.writer.write(server.send_response(*self._answer(request)))
                     await channel.writer.drain()
+        except PeerFault as fault:
+            channel.writer.write(server.refuse(fault))
+            raise
         except OSError as problem:
             raise Unavailable("http.no_answer", type(problem).__name__) from problem
         finally:

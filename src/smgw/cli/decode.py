@@ -1,0 +1,43 @@
+"""`smgw decode`: explain recorded octets."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from smgw.cli import decode_cms, decode_sml
+
+app = typer.Typer(help="Explain recorded octets.", no_args_is_help=True)
+
+_Source = Annotated[str, typer.Argument(help="A file, or - for standard input.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+LIMIT = 64 << 20
+"""Octets that are read at most."""
+
+
+def read(source: str) -> bytes:
+    """Read a file or standard input, at most 64 MiB; a file that can't be read ends the program with code 3."""
+    try:
+        return sys.stdin.buffer.read(LIMIT) if source == "-" else Path(source).read_bytes()[:LIMIT]
+    except OSError as problem:
+        typer.echo(f"{source}: {problem.strerror}", err=True)
+        raise typer.Exit(3) from problem
+
+
+@app.command()
+def sml(source: _Source, as_json: _Json = False) -> None:
+    """Explain SML files of an optical head; exit code 0 when any file was good, 4 otherwise."""
+    raise typer.Exit(decode_sml.run(read(source), as_json=as_json, out=sys.stdout))
+
+
+@app.command()
+def cms(source: _Source, as_json: _Json = False) -> None:
+    """Explain a CMS message (DER, PEM or hex)."""
+    raise typer.Exit(decode_cms.run_cms(read(source), as_json=as_json, out=sys.stdout))
+
+
+@app.command()
+def cert(source: _Source, as_json: _Json = False) -> None:
+    """Explain a certificate (DER, PEM or hex)."""
+    raise typer.Exit(decode_cms.run_certificate(read(source), as_json=as_json, out=sys.stdout))
