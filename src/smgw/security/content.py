@@ -207,19 +207,34 @@ def _ephemeral_agreement(peer: ec.EllipticCurvePublicKey) -> authenveloped.Ephem
     return authenveloped.EphemeralAgreement(point, key.exchange(ec.ECDH(), peer))
 
 
-@functools.lru_cache(maxsize=1024)
 def _signing_party(certificate: x509.Certificate) -> Party:
-    """Read a trusted certificate; remembered, for the same few come again and again."""
-    party = party_of(certificate)
+    party = _party(certificate)
     if not party.may_sign:
         raise CertificateRejected("cms.key_usage", "not a signature certificate")
     return party
 
 
-@functools.lru_cache(maxsize=1024)
 def _encryption_party(certificate: x509.Certificate) -> Party:
-    """Read a trusted certificate; remembered, for the same few come again and again."""
-    party = party_of(certificate)
+    party = _party(certificate)
     if not party.may_agree:
         raise CertificateRejected("cms.key_usage", "not an encryption certificate")
     return party
+
+
+def _party(certificate: x509.Certificate) -> Party:
+    """Read a certificate once: the same few come again and again.
+
+    The object is looked up before its value, which takes a hash over the whole certificate. The memory keeps the object
+    alive, so no other can have its identity.
+    """
+    known = _BY_OBJECT.get(id(certificate))
+    if known is None:
+        if len(_BY_OBJECT) >= _MAX_REMEMBERED:
+            _BY_OBJECT.clear()
+        known = _BY_OBJECT[id(certificate)] = (certificate, _party_by_value(certificate))
+    return known[1]
+
+
+_MAX_REMEMBERED = 1024
+_BY_OBJECT: dict[int, tuple[x509.Certificate, Party]] = {}
+_party_by_value = functools.lru_cache(maxsize=_MAX_REMEMBERED)(party_of)

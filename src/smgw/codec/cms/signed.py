@@ -100,16 +100,18 @@ def _signer_head(key_id: bytes, digest: str) -> bytes:
 
 
 @functools.lru_cache(maxsize=256)
-def _attribute_parts(content_type: table.Oid, digest_octets: int) -> tuple[bytes, bytes]:
-    """Build the content type attribute, and the message digest attribute up to the digest."""
+def _attributes_template(content_type: table.Oid, digest_octets: int) -> tuple[bytes, bytes]:
+    """Build the two attributes of the profile around the digest."""
     digest_attribute = der.attribute(table.ID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, bytes(digest_octets)))
-    return der.attribute(table.ID_CONTENT_TYPE, der.oid(content_type)), digest_attribute[:-digest_octets]
+    whole = der.set_of(der.SET, der.attribute(table.ID_CONTENT_TYPE, der.oid(content_type)), digest_attribute)
+    end = whole.index(digest_attribute) + len(digest_attribute)
+    return whole[: end - digest_octets], whole[end:]
 
 
 def _signed_attributes(content_type: table.Oid, content_digest: bytes) -> bytes:
     """Build the two attributes of the profile as they are signed, a SET OF."""
-    type_attribute, digest_head = _attribute_parts(content_type, len(content_digest))
-    return der.set_of(der.SET, type_attribute, digest_head + content_digest)
+    before, after = _attributes_template(content_type, len(content_digest))
+    return before + content_digest + after
 
 
 def read(data: bytes, *, limit: int = table.MAX_MESSAGE_OCTETS) -> SignedData:
