@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 from tests.gateway.han.consumer_gateway import CONSUMER, DAYS, PASSWORD, USER, ConsumerGateway, household_readings, running_gateway
 
 from smgw.core.instant import ClockStatus, day_bounds
@@ -222,6 +223,25 @@ def test_self_test_counts_down_and_log_out_ends_the_session(browser: Browser, ga
         expect(page.locator("h1")).to_have_text("Sie sind abgemeldet")
         assert page.locator(".strip").count() == 0
     assert "self_test_passed" in gateway.events(Log.CONSUMER, CONSUMER)
+
+
+def test_after_idling_or_log_out_a_browser_no_longer_uses_the_password_it_remembers(browser: Browser, gateway: ConsumerGateway) -> None:
+    """A browser without a user to ask reports that its remembered password is not enough."""
+    context = browser.new_context(ignore_https_errors=True)
+    page = context.new_page()
+    with_password = gateway.url.replace("https://", f"https://{USER}:{PASSWORD}@")
+    for leave in ("idle", "log out"):
+        page.goto(with_password)
+        answer = page.goto(f"{gateway.url}/log")
+        assert answer is not None and answer.status == 200
+        if leave == "idle":
+            gateway.seconds.value += 601
+        else:
+            page.locator("form[action='/logout'] button").click()
+            expect(page.locator("h1")).to_have_text("Sie sind abgemeldet")
+        with pytest.raises(PlaywrightError, match="ERR_INVALID_AUTH_CREDENTIALS"):
+            page.goto(f"{gateway.url}/log")
+    context.close()
 
 
 def test_the_language_can_be_switched_and_stays(page: Page, gateway: ConsumerGateway) -> None:

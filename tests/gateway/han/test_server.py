@@ -5,22 +5,32 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from tests.gateway.han.consumer_gateway import (
     CONSUMER,
+    METER,
+    NOW,
     OTHER_CONSUMER,
     OTHER_PASSWORD,
     OTHER_USER,
     PASSWORD,
+    POWER,
     USER,
     ConsumerGateway,
+    contract,
+    reading,
     running_gateway,
 )
 
 from smgw.core.log_event import Log
+from smgw.core.obis import Obis
+from smgw.core.profiles import ConsumerProfile
 from smgw.gateway.han.access import COOKIE
 
 ADDRESS = "/smgw/m2m/01005e318011.consumer1.sm/json"
@@ -190,12 +200,8 @@ def test_a_registered_certificate_needs_no_password(gateway: ConsumerGateway) ->
 
 
 def test_an_unknown_certificate_of_a_trusted_issuer_falls_back_to_the_password(gateway: ConsumerGateway) -> None:
-    from smgw.core.profiles import ConsumerProfile
-
     profile = gateway.inside(lambda: gateway.data.consumer_by_user(USER))
     assert isinstance(profile, ConsumerProfile)
-    import msgspec
-
     without = msgspec.structs.replace(profile, version=3, certificate_fingerprints=())
     gateway.inside(lambda: gateway.journal.put_profile(without, b"third", gateway.clock.now()))
     with certified(gateway) as web:
@@ -307,14 +313,48 @@ def test_pages_carry_a_strict_policy(gateway: ConsumerGateway) -> None:
 
 
 def test_what_comes_from_outside_is_escaped(gateway: ConsumerGateway) -> None:
-    from tests.gateway.han.consumer_gateway import METER, contract
-
     nasty = contract("taf7-x.sm", CONSUMER, METER, usage_point_name="<script>alert(1)</script>", metering_point_id='"><b>')
     gateway.inside(lambda: gateway.journal.put_profile(nasty, b"", gateway.clock.now()))
     with client(gateway) as web:
         for path in ("/", "/contracts", "/?contract=taf7-x.sm", "/nowhere?x=<script>", "/?lang=<script>"):
             text = web.get(path).text
             assert "<script>" not in text and '"><b>' not in text
+
+
+@pytest.mark.req("CON-01")
+@pytest.mark.parametrize(
+    "more,readings",
+    [
+        ({}, []),
+        ({"registers": (str(POWER),)}, [(POWER, -431, 0, 27)]),
+        ({"registers": ("7-0:3.0.0*255",)}, [(Obis(7, 0, 3, 0, 0), 1_234_567, -3, 13)]),
+        ({"registers": ("1-0:1.8.1*255", "1-0:1.8.2*255")}, [(Obis(1, 0, 1, 8, 1), 5, 0, 30)]),
+        ({"registers": ("129-129:199.130.3*255",)}, [(Obis(129, 129, 199, 130, 3), 2**64 - 1, 127, 255)]),
+        ({"period_s": 60}, [(Obis(1, 0, 1, 8, 0), 7, 3, 30)]),
+        ({"period_s": 86_400, "recipients": ()}, [(Obis(1, 0, 2, 8, 0), None, -1, 30)]),
+        ({"taf": 14, "valid_from": NOW + timedelta(days=3)}, []),
+        ({"valid_to": NOW - timedelta(days=3)}, []),
+    ],
+)
+def test_pages_of_unusual_contracts(
+    gateway: ConsumerGateway, more: dict[str, Any], readings: list[tuple[Obis, int | None, int, int]]
+) -> None:
+    start = NOW.replace(minute=0, second=0)
+    unusual = contract("odd.sm", CONSUMER, "odd-meter", **more)
+    gateway.inside(lambda: gateway.journal.put_profile(unusual, b"", NOW))
+    items = [
+        reading("odd-meter", obis, raw and raw - 2 * step, start + timedelta(hours=step), scaler=scaler, unit=unit)
+        for step in (-1, 0)
+        for obis, raw, scaler, unit in readings
+    ]
+    gateway.inside(lambda: gateway.journal.append_readings(items))
+    with client(gateway) as web:
+        for path in ("/", "/readings", "/contracts"):
+            assert web.get(f"{path}?contract=odd.sm").status_code == 200
+        assert web.post(ADDRESS, json={"method": "user-info"}).status_code == 200
+        for request in ({"last-reading": True}, {"fromtime": "2026-11-20", "totime": "2026-11-22"}):
+            body = {"method": "readings", "usage-point-id": "odd.sm", "database": "origin"} | request
+            assert web.post(ADDRESS, json=body).status_code == 200
 
 
 @pytest.mark.parametrize("query", ["day=2026-11-22", "day=yesterday", "day=0001-01-01", "day=2026-13-01", "contract=x", "day="])

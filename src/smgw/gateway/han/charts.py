@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from smgw.core.instant import BERLIN
 from smgw.core.quantity import Quantity
@@ -97,26 +97,30 @@ def day_chart(chart: DayChart, language: Language) -> Markup:
     """Draw a day of at least one counter."""
     scale = _Scale(chart)
     parts = [
-        Markup('<svg class="chart" width="100%" height="{}" role="img" aria-labelledby="chart-title chart-text">').format(HEIGHT),
-        Markup('<title id="chart-title">{}</title><desc id="chart-text">{}</desc>').format(chart.title, _description(chart, language)),
+        f'<svg class="chart" width="100%" height="{HEIGHT}" role="img" aria-labelledby="chart-title chart-text">',
+        f'<title id="chart-title">{escape(chart.title)}</title><desc id="chart-text">{escape(_description(chart, language))}</desc>',
         _HATCH,
         *_gaps(scale, chart.leading),
         *_grid(scale, chart, language),
         *_before(scale, chart.before),
         *_bars(scale, chart.bought, "import", 1),
         *_bars(scale, chart.sold, "export", -1),
-        Markup('<line class="zero" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(scale.zero),
+        f'<line class="zero" x1="0" x2="100%" y1="{scale.zero}" y2="{scale.zero}"/>',
         *_now(scale, chart.now),
         *_slots(scale, chart, language),
-        Markup("</svg>"),
+        "</svg>",
     ]
-    return Markup("").join(parts)
+    return Markup("".join(parts))  # noqa: S704 - every text above and below is escaped where it is put in
 
 
-_HATCH = Markup(
+_HATCH = (
     '<defs><pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     '<rect class="hatch-line" width="2.5" height="5"/></pattern></defs>'
 )
+
+
+def _rect(look: str, column: tuple[str, str], y: float, height: float, more: str = "") -> str:
+    return f'<rect {look} x="{column[0]}" width="{column[1]}" y="{y}" height="{height:.1f}"{more}/>'
 
 
 def _description(chart: DayChart, language: Language) -> str:
@@ -132,12 +136,12 @@ def _description(chart: DayChart, language: Language) -> str:
     return " ".join(sentences) or language.text("chart.nothing")
 
 
-def _grid(scale: _Scale, chart: DayChart, language: Language) -> Iterator[Markup]:
+def _grid(scale: _Scale, chart: DayChart, language: Language) -> Iterator[str]:
     for line in range(-scale.lines_down, scale.lines_up + 1):
         amount = scale.step * line
         y = scale.y(amount)
-        yield Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(y)
-        yield Markup('<text class="tick tick-y" x="-8" y="{}">{}</text>').format(y + 4, language.number(abs(_plain(amount))))
+        yield f'<line class="grid" x1="0" x2="100%" y1="{y}" y2="{y}"/>'
+        yield f'<text class="tick tick-y" x="-8" y="{y + 4}">{escape(language.number(abs(_plain(amount))))}</text>'
     for slot in chart.leading.slots:
         local = slot.start.astimezone(BERLIN)
         if local.minute == 0 and local.hour % 3 == 0:
@@ -149,13 +153,13 @@ def _plain(value: Decimal) -> Decimal:
     return value.quantize(Decimal(1)) if value == value.to_integral() else value.normalize()
 
 
-def _hour(x: float, hour: int) -> Markup:
+def _hour(x: float, hour: int) -> str:
     kind = "tick-main" if hour % 6 == 0 else "tick-between"
-    line = Markup('<line class="grid {2}" x1="{0}%" x2="{0}%" y1="{1}" y2="{3}"/>').format(x, BOTTOM, kind, BOTTOM + 5)
-    return line + Markup('<text class="tick tick-x {}" x="{}%" y="{}">{}</text>').format(kind, x, BOTTOM + 20, hour)
+    line = f'<line class="grid {kind}" x1="{x}%" x2="{x}%" y1="{BOTTOM}" y2="{BOTTOM + 5}"/>'
+    return f'{line}<text class="tick tick-x {kind}" x="{x}%" y="{BOTTOM + 20}">{hour}</text>'
 
 
-def _gaps(scale: _Scale, series: DaySeries) -> Iterator[Markup]:
+def _gaps(scale: _Scale, series: DaySeries) -> Iterator[str]:
     """Shade where values are missing, one area for a run of slots."""
     start: datetime | None = None
     for slot in (*series.slots, None):
@@ -163,48 +167,46 @@ def _gaps(scale: _Scale, series: DaySeries) -> Iterator[Markup]:
         if missing and start is None and slot is not None:
             start = slot.start
         elif not missing and start is not None:
-            x, width = scale.column(start, slot.start if slot is not None else scale.end)
-            yield Markup('<rect class="gap" x="{}" width="{}" y="{}" height="{}"/>').format(x, width, TOP, BOTTOM - TOP)
+            column = scale.column(start, slot.start if slot is not None else scale.end)
+            yield _rect('class="gap"', column, TOP, BOTTOM - TOP)
             start = None
 
 
-def _before(scale: _Scale, series: DaySeries | None) -> Iterator[Markup]:
+def _before(scale: _Scale, series: DaySeries | None) -> Iterator[str]:
     """Draw the day before behind the bars, counted from its own midnight."""
     if series is None:
         return
     offset = scale.start - series.slots[0].start
     for slot in series.slots:
         if slot.energy is not None and slot.end + offset <= scale.end:
-            x, width = scale.column(slot.start + offset, slot.end + offset)
             y = scale.y(_value(slot))
-            yield Markup('<rect class="before" x="{}" width="{}" y="{}" height="{:.1f}"/>').format(x, width, y, scale.zero - y)
+            yield _rect('class="before"', scale.column(slot.start + offset, slot.end + offset), y, scale.zero - y)
 
 
-def _bars(scale: _Scale, series: DaySeries | None, direction: str, sign: int) -> Iterator[Markup]:
+def _bars(scale: _Scale, series: DaySeries | None, direction: str, sign: int) -> Iterator[str]:
     for slot in series.slots if series else ():
         if slot.energy is None:
             continue
         y = scale.y(_value(slot) * sign)
-        box = (*scale.column(slot.start, slot.end, 0.14), min(y, scale.zero), f"{abs(y - scale.zero):.1f}")
-        yield Markup('<rect class="bar {}" x="{}" width="{}" y="{}" height="{}"/>').format(direction, *box)
+        column, top, height = scale.column(slot.start, slot.end, 0.14), min(y, scale.zero), abs(y - scale.zero)
+        yield _rect(f'class="bar {direction}"', column, top, height)
         if slot.state is SlotState.INVALID:
-            yield Markup('<rect fill="url(#hatch)" x="{}" width="{}" y="{}" height="{}"/>').format(*box)
+            yield _rect('fill="url(#hatch)"', column, top, height)
 
 
-def _now(scale: _Scale, now: datetime | None) -> Iterator[Markup]:
+def _now(scale: _Scale, now: datetime | None) -> Iterator[str]:
     if now is not None and scale.start < now < scale.end:
-        yield Markup('<line class="now" x1="{0}%" x2="{0}%" y1="{1}" y2="{2}"/>').format(scale.x(now), TOP - 8, BOTTOM)
+        x = scale.x(now)
+        yield f'<line class="now" x1="{x}%" x2="{x}%" y1="{TOP - 8}" y2="{BOTTOM}"/>'
 
 
-def _slots(scale: _Scale, chart: DayChart, language: Language) -> Iterator[Markup]:
+def _slots(scale: _Scale, chart: DayChart, language: Language) -> Iterator[str]:
     """Lay an empty column over each slot that carries its read-out."""
-    yield Markup('<g class="slots">')
+    yield '<g class="slots">'
     for index, slot in enumerate(chart.leading.slots):
-        x, width = scale.column(slot.start, slot.end)
-        yield Markup('<rect class="slot" x="{}" width="{}" y="{}" height="{}" data-text="{}"/>').format(
-            x, width, TOP, BOTTOM - TOP, slot_text(chart, index, language)
-        )
-    yield Markup("</g>")
+        column = scale.column(slot.start, slot.end)
+        yield _rect('class="slot"', column, TOP, BOTTOM - TOP, f' data-text="{escape(slot_text(chart, index, language))}"')
+    yield "</g>"
 
 
 def slot_text(chart: DayChart, index: int, language: Language) -> str:

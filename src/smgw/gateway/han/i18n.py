@@ -11,7 +11,6 @@ from importlib.resources import files
 from typing import Literal
 
 import msgspec
-from markupsafe import Markup
 
 from smgw.core.instant import BERLIN
 from smgw.core.obis import Obis
@@ -48,10 +47,6 @@ class Language:
     def text(self, key: str, **parameters: object) -> str:
         """Give a text of the catalogue with its parameters filled in."""
         return self._texts[key].format_map(parameters)
-
-    def markup(self, key: str, **parameters: object) -> Markup:
-        """Give a text whose parameters may be elements; everything else is escaped."""
-        return Markup(self._texts[key]).format_map(parameters)  # noqa: S704 - the catalogue is ours, parameters are escaped
 
     def number(self, value: Decimal) -> str:
         """Write a decimal with all its digits, grouped by thousands: `1.234,5` or `1,234.5`."""
