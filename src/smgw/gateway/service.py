@@ -214,7 +214,7 @@ class Gateway:
             digest_algorithm=self.config.han_digest,
         )
         stack.push_async_callback(server.close)
-        return server.port
+        return int(server.port)
 
     def _han_certificate(self) -> x509.Certificate:
         path = self._folder.path / "han.pem"
