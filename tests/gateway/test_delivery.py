@@ -30,10 +30,11 @@ from smgw.core.log_event import Log
 from smgw.gateway.delivery import RETRY_LAST, Pump, Sender, check_receipt, retry_delay
 from smgw.gateway.logs import Recorder
 from smgw.net.clock import ManualClock
-from smgw.net.http_server import Reply, Request, serve_http
+from smgw.net.http_server import Reply, serve_http
 from smgw.net.smpki_tls import listen
 from smgw.pki.chain import ValidatedCertificate
 from smgw.pki.names import Role
+from smgw.protocol.tunnel_http import Request
 from smgw.security.content import open_content, sign_encapsulated
 from smgw.simulation.provisioning import hex_der
 from smgw.storage.journal import Journal, OutboxMessage
@@ -73,7 +74,7 @@ class Bench:
             return answer(request)
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: ValidatedCertificate) -> None:
-            await serve_http(reader, writer, respond, body_limit=1 << 20, refuse=lambda _fault: Reply(400))
+            await serve_http(reader, writer, respond, on_fault=pytest.fail)
 
         server = await listen(
             serve,
@@ -118,12 +119,12 @@ def opened_by_participant(document: bytes) -> Delivery:
 
 @pytest.mark.req("WAN-03", "WAN-05", "LOG-03")
 async def test_a_message_leaves_the_outbox_when_its_receipt_is_verified(bench: Bench) -> None:
-    async with bench.partner(lambda request: Reply(200, receipt_for(request.body), {"Content-Type": "application/cms"})):
+    async with bench.partner(lambda request: Reply(200, receipt_for(request.body))):
         bench.queue()
         assert await bench.pump.flush()
     assert bench.journal.delivery_counts() == (1, 1)
     assert opened_by_participant(bench.requests[0].body) == delivery()
-    assert bench.requests[0].headers["x-cid"] == f"uuid:{MESSAGE_ID}"
+    assert dict(bench.requests[0].headers)["x-cid"] == f"uuid:{MESSAGE_ID}"
     assert bench.events() == ["dispatched", "acknowledged"]
     assert bench.events(Log.CONSUMER) == ["dispatched", "acknowledged"]
     assert bench.pump.last_delivery == "2026-03-01T12:00:00Z"
@@ -183,14 +184,14 @@ async def test_messages_keep_their_order(bench: Bench) -> None:
     ids = [f"{number:08x}-2c74-4b3e-9a52-0f4f6d4f6a01" for number in range(5)]
 
     def answer(request: Request) -> Reply:
-        return Reply(200, receipt_for(request.body, request.headers["x-cid"].removeprefix("uuid:")))
+        return Reply(200, receipt_for(request.body, dict(request.headers)["x-cid"].removeprefix("uuid:")))
 
     async with bench.partner(answer):
         for message_id in ids:
             bench.queue(message_id)
         assert await bench.pump.flush()
     assert bench.journal.delivery_counts() == (5, 5)
-    assert [request.headers["x-cid"] for request in bench.requests] == [f"uuid:{message_id}" for message_id in ids]
+    assert [dict(request.headers)["x-cid"] for request in bench.requests] == [f"uuid:{message_id}" for message_id in ids]
 
 
 def test_pauses_double_up_to_a_quarter_of_an_hour() -> None:
