@@ -131,5 +131,5 @@ def _faults_shown() -> Iterator[None]:
     try:
         yield
     except SmgwError as fault:
-        Console(stderr=True).print(f"[bold]{fault.title}[/bold]: {fault.detail}\n{fault.hint} [{fault.code}]", highlight=False)
+        typer.echo(f"{fault.title}: {fault.detail}\n{fault.hint} [{fault.code}]", err=True)
         raise typer.Exit(fault.exit_code) from fault

@@ -19,7 +19,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_OPEN = frozenset({"/healthz", "/readyz", "/login", "/style.css"})
+_OPEN = frozenset({"/healthz", "/readyz", "/login", "/style.css", "/favicon.ico"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 

@@ -59,13 +59,13 @@ class Language:
         return self.text("date.long", number=day.day, year=day.year, **names)
 
     def clock(self, moment: datetime, day: date | None = None) -> str:
-        """Write the local time of a day's value, its end as 24:00; the hour that comes twice in autumn names its offset."""
+        """Write the local time of a day's value, its end as 24:00; the hour that comes twice in autumn names its zone."""
         local = moment.astimezone(BERLIN)
         if day is not None and local.date() > day:
             return "24:00"
         text = f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
         twice = local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset()
-        return f"{text}\u00a0{local:%Z}" if twice else text
+        return f"{text}\u00a0{self.text('zone.summer' if local.dst() else 'zone.winter')}" if twice else text
 
     def moment(self, moment: datetime) -> str:
         """Write local date and time."""

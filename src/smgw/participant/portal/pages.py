@@ -55,6 +55,7 @@ def add_portal(app: web.Application, records: Records, access: Access) -> None:
             web.post("/login", portal.log_in),
             web.post("/logout", portal.log_out),
             web.get("/style.css", _style),
+            web.get("/favicon.ico", _no_icon),
         ]
     )
 
@@ -209,6 +210,10 @@ def describe_day(language: Language, status: DayStatus) -> tuple[str, str]:
 async def _style(_: web.Request) -> web.Response:
     body = tokens_css() + (files(__package__) / "static" / "style.css").read_bytes()
     return web.Response(body=body, content_type="text/css", charset="utf-8")
+
+
+async def _no_icon(_: web.Request) -> web.Response:
+    return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
 def _status(effective: EffectiveValue) -> str:
