@@ -225,22 +225,21 @@ def test_self_test_counts_down_and_log_out_ends_the_session(browser: Browser, ga
     assert "self_test_passed" in gateway.events(Log.CONSUMER, CONSUMER)
 
 
-def test_after_idling_or_log_out_a_browser_no_longer_uses_the_password_it_remembers(browser: Browser, gateway: ConsumerGateway) -> None:
+@pytest.mark.parametrize("leave", ["idle", "log out"])
+def test_a_browser_does_not_return_by_the_password_it_remembers(browser: Browser, gateway: ConsumerGateway, leave: str) -> None:
     """A browser without a user to ask reports that its remembered password is not enough."""
     context = browser.new_context(ignore_https_errors=True)
     page = context.new_page()
-    with_password = gateway.url.replace("https://", f"https://{USER}:{PASSWORD}@")
-    for leave in ("idle", "log out"):
-        page.goto(with_password)
-        answer = page.goto(f"{gateway.url}/log")
-        assert answer is not None and answer.status == 200
-        if leave == "idle":
-            gateway.seconds.value += 601
-        else:
-            page.locator("form[action='/logout'] button").click()
-            expect(page.locator("h1")).to_have_text("Sie sind abgemeldet")
-        with pytest.raises(PlaywrightError, match="ERR_INVALID_AUTH_CREDENTIALS"):
-            page.goto(f"{gateway.url}/log")
+    page.goto(gateway.url.replace("https://", f"https://{USER}:{PASSWORD}@"))
+    answer = page.goto(f"{gateway.url}/log")
+    assert answer is not None and answer.status == 200
+    if leave == "idle":
+        gateway.seconds.value += 601
+    else:
+        page.locator("form[action='/logout'] button").click()
+        expect(page.locator("h1")).to_have_text("Sie sind abgemeldet")
+    with pytest.raises(PlaywrightError, match="ERR_INVALID_AUTH_CREDENTIALS"):
+        page.goto(f"{gateway.url}/log")
     context.close()
 
 
