@@ -70,6 +70,7 @@ class Gateway:
         """Well-formed SML files received since the start, of known and unknown meters."""
         self.rejected: dict[tuple[str, str], int] = {}
         self._admitted = asyncio.Event()
+        self._test_wanted = asyncio.Event()
         evaluation = Evaluation(self.journal, self.recorder, str(self.device_id), self.identity.module.random)
         self.pump = Pump(
             Sender(
@@ -137,6 +138,7 @@ class Gateway:
             ("time", keeper.run()),
             ("periods", self._close_periods()),
             ("deliveries", self.pump.run()),
+            ("self-tests", self._self_tests()),
             *((f"link {link.name}", self._read(link, keeper.tried)) for link in self.config.links),
         ]
 
@@ -202,7 +204,7 @@ class Gateway:
             self.recorder,
             clock=self.clock,
             gateway_info=lambda: self._info(certificate),
-            start_self_test=self.self_test,
+            start_self_test=self._test_wanted.set,
         )
         server = await start_consumer_server(
             data,
@@ -223,15 +225,25 @@ class Gateway:
             path.write_bytes(certificate.public_bytes(Encoding.PEM))
         return x509.load_pem_x509_certificate(path.read_bytes())
 
-    def self_test(self) -> None:
-        """Run every check and write the result to the logs."""
-        subject = Subject(self.identity, self.journal, self.clock.status, self.clock.now(), self.program_hash)
-        failed = [check.code for check in run_checks(subject) if check.code]
+    async def _self_tests(self) -> None:
+        while True:
+            await self._test_wanted.wait()
+            self._test_wanted.clear()
+            with self.clock.hold():
+                await self.self_test()
+
+    async def self_test(self) -> None:
+        """Run every check beside the work of the gateway and write the result to the logs."""
+        subject = Subject(self.identity, self._open_journal_beside, self.clock.status, self.clock.now(), self.program_hash)
+        failed = [check.code for check in await run_checks(subject) if check.code]
         consumers = {profile.consumer_id for profile in self.evaluation_profiles()}
         if failed:
             self.recorder.record("self_test_failed", consumers=consumers, success=False, reason=", ".join(failed))
         else:
             self.recorder.record("self_test_passed", consumers=consumers)
+
+    def _open_journal_beside(self) -> Journal:
+        return Journal.open_read_only(self._folder.journal, self.identity.module.storage_key(JOURNAL_PURPOSE))
 
     def _info(self, han: x509.Certificate) -> GatewayInfo:
         word = GATEWAY_OK if self.clock.status is ClockStatus.VALID else GATEWAY_OK | GatewayStatus.TIME_NOT_VALID
