@@ -7,10 +7,12 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.participant.participant_parts import DAY, GATEWAY, METER, NOW, day_readings, delivery, participant_folder
 from typer.testing import CliRunner
 
@@ -24,6 +26,13 @@ from smgw.participant.store import Arrival, ParticipantStore
 def run(*arguments: str) -> tuple[int, str, str]:
     result = CliRunner().invoke(app, ["participant", *arguments], env={"NO_COLOR": "1", "COLUMNS": "200"})
     return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture(autouse=True)
+def plain_diagnostics() -> Iterator[None]:
+    """Undo what running a role configured: its stream ends with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -80,7 +89,7 @@ def test_list_shows_the_last_values(folder: ParticipantFolder) -> None:
     assert code == 0
     importing, exporting = json.loads(out)
     assert (importing["meter_id"], importing["obis"], importing["value"]) == (METER, "1-0:1.8.0*255", "1067.2 Wh")
-    assert (exporting["target_time"], exporting["complete"]) == ("2026-11-22T00:00:00+01:00", "1")
+    assert (exporting["target_time"], exporting["complete_days"]) == ("2026-11-22T00:00:00+01:00", 1)
     code, out, _ = run("list", "--data", str(folder.path))
     assert code == 0 and METER in out and "1067.2 Wh" in out
 

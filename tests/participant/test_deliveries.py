@@ -279,6 +279,15 @@ async def test_an_open_connection_does_not_outlive_the_revocation_lists(tmp_path
             assert (await books.refusal_after(0)).code == "pki.crl_stale"
 
 
+async def test_a_store_that_cannot_be_read_refuses_for_now(tmp_path: Path) -> None:
+    async with running(participant_folder(tmp_path)) as market:
+        with closing(connect(market.folder.store)) as connection:
+            connection.execute("ALTER TABLE gateway_contract RENAME TO gone")
+            assert (await market.deliver(delivery())).status == 503
+            connection.execute("ALTER TABLE gone RENAME TO gateway_contract")
+            assert (await market.deliver(delivery())).status == 200
+
+
 # -- accepted ---------------------------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import structlog
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Request, sync_playwright
 from tests.participant.participant_parts import (
@@ -63,6 +64,7 @@ async def _fill(market: Market) -> None:
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     """Run a filled participant in a thread, so that the browser's own loop stays free."""
+    structlog.reset_defaults()
     folder = participant_folder(tmp_path_factory.mktemp("portal"))
     ready, ending = threading.Event(), threading.Event()
     found: list[Market] = []

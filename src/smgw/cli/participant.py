@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from smgw.cli.service import Ready, run_role
 from smgw.core.errors import ConfigError, SmgwError
@@ -74,11 +74,10 @@ def list_meters(data: DataFolder, as_json: Annotated[bool, typer.Option("--json"
     if as_json:
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
         return
-    table = Table("Meter", "Register", "Last value", "For", "Days", f"Complete of the last {DAYS_LISTED} days")
+    names = (Column(name, no_wrap=True) for name in ("Meter", "Register", "Last value"))
+    table = Table(*names, "For", f"Complete of {DAYS_LISTED} days")
     for row in rows:
-        table.add_row(
-            row["meter_id"], row["obis"], row["value"], row["target_time"], f"{row['first_day']} – {row['last_day']}", row["complete"]
-        )
+        table.add_row(*(str(row[name]) for name in ("meter_id", "obis", "value", "target_time", "complete_days")))
     Console().print(table)
 
 
@@ -109,7 +108,7 @@ def _records(data: Path) -> Iterator[Records]:
         yield Records(config.name, ParticipantStore(connection), Registry(connection), SystemClock())
 
 
-def _register_rows(records: Records, meter_id: str) -> Iterator[dict[str, str]]:
+def _register_rows(records: Records, meter_id: str) -> Iterator[dict[str, object]]:
     meter = records.meter(meter_id)
     for span, last in meter.registers if meter else ():
         value = last.value if last else None
@@ -122,7 +121,7 @@ def _register_rows(records: Records, meter_id: str) -> Iterator[dict[str, str]]:
             "target_time": value.target_time.astimezone(BERLIN).isoformat() if value else "",
             "first_day": span.first_day.isoformat(),
             "last_day": span.last_day.isoformat(),
-            "complete": str(len(whole)),
+            "complete_days": len(whole),
         }
 
 

@@ -53,7 +53,6 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "delivery.replayed": ErrorCode("A message id was used before for another content", "Each message needs an id of its own."),
     "delivery.content": ErrorCode("A delivery contradicts itself or its contract", "The detail names the field."),
     "delivery.message_id": ErrorCode("The message id of the HTTP header is not that of the content", _SECURITY_HINT),
-    "delivery.size": ErrorCode("A delivery is larger than allowed", "Deliver shorter periods."),
     "participant.store": ErrorCode("The participant's store can't be written", "Check free space and permissions; gateways repeat by themselves."),
     "participant.config": ErrorCode("The participant's configuration can't be used", "The detail names the file and the field."),
     "participant.not_initialised": ErrorCode("This folder holds no market participant", "Name the folder with --data."),

@@ -87,10 +87,10 @@ class Records:
         return self.store.series.status(meter_id, obis, day, self._registry.period_of(meter_id))
 
     def recent_days(self, span: RegisterSpan, count: int) -> list[DayStatus]:
-        """Give the status of the newest `count` days of a register up to today, oldest first."""
-        last = min(span.last_day, self.today())
-        first = max(span.first_day, last - timedelta(days=count - 1))
-        return [self.day_status(span.meter_id, span.obis, first + timedelta(days=number)) for number in range((last - first).days + 1)]
+        """Give the status of the newest `count` days of a register, oldest first."""
+        first = max(span.first_day, span.last_day - timedelta(days=count - 1))
+        days = range((span.last_day - first).days + 1)
+        return [self.day_status(span.meter_id, span.obis, first + timedelta(days=number)) for number in days]
 
     def complete_days(self) -> list[DayStatus]:
         """List the newest complete, verified days of all registers."""

@@ -6,6 +6,7 @@ Source: EMT-01, WAN-03; 20-wan-crypto-pki 1.2 (WKS3), 1.4.
 
 import asyncio
 import hashlib
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -83,9 +84,10 @@ class Endpoint:
         except PeerFault as fault:
             self.note_refusal(fault.code, peer.common_name, hashlib.sha256(request.body).digest(), fault.detail)
             return _rejection(fault)
-        except SmgwError as fault:
+        except (SmgwError, sqlite3.Error) as problem:
+            cause = problem if isinstance(problem, SmgwError) else Unavailable("participant.store", str(problem))
             self.available = False
-            log.error("not_stored", code=fault.code, detail=fault.detail, peer=peer.common_name)
+            log.error("not_stored", code=cause.code, detail=cause.detail, peer=peer.common_name)
             return Reply(HTTPStatus.SERVICE_UNAVAILABLE, b'{"error": "unavailable"}', [_JSON, ("Retry-After", str(RETRY_AFTER_S))])
         self.available = True
         _log_stored(opened, stored)
