@@ -144,7 +144,7 @@ def test_a_long_standstill_is_sent_in_messages_of_bounded_size(bench: Bench) -> 
             bench.journal.append_readings(reading(START + QUARTER * index, index))
         bench.evaluation.run([profile], METER_ID, START + QUARTER * 2999, START)
     sizes = [len(decode_delivery(message.body).readings) for message in bench.journal.pending(100)]
-    assert max(sizes) <= 2000
+    assert max(sizes) <= 1000
     assert len(sizes) >= 3
     targets = [target for target, _ in bench.sent()]
     assert targets == sorted(set(targets))

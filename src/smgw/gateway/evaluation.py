@@ -19,8 +19,8 @@ from smgw.gateway.logs import Recorder
 from smgw.storage.journal import Journal, OutboxMessage
 from smgw.tariff.taf01 import evaluate as evaluate_taf01
 
-VALUES_PER_MESSAGE = 2000
-"""At most so many readings in one delivery; more wait for the next one."""
+VALUES_PER_MESSAGE = 1000
+"""At most so many readings in one delivery, about 0.6 MiB of XML; more wait for the next one."""
 
 
 def due_until(profile: EvaluationProfile, closed: datetime) -> datetime:

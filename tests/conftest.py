@@ -1,0 +1,13 @@
+"""What holds for every test: diagnostics start from their defaults, so that no test writes to another one's closed stream."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def fresh_diagnostics() -> Iterator[None]:
+    """Undo what a role's start-up configured."""
+    yield
+    structlog.reset_defaults()
