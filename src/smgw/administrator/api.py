@@ -62,7 +62,7 @@ def make_app(office: Office, token: str) -> web.Application:
         shown = request.headers.get("Authorization", "").removeprefix("Bearer ") or request.cookies.get(COOKIE, "")
         if request.path not in _OPEN and not hmac.compare_digest(shown.encode(), token.encode()):
             if request.path == "/":
-                return web.HTTPSeeOther("/login", headers=HEADERS)
+                return web.Response(status=HTTPStatus.SEE_OTHER, headers={**HEADERS, "Location": "/login"})
             return _json({"error": "unauthorised"}, HTTPStatus.UNAUTHORIZED)
         response: web.StreamResponse = await handler(request)
         response.headers.update(HEADERS)

@@ -293,7 +293,7 @@ class Gateway:
             "clock": str(self.clock.status),
             "firmware": version("smgw"),
             "program_hash": self.program_hash,
-            "unknown_meters": self.acquisition.unknown,
+            "unknown": self.acquisition.unknown,
             **self.counters(),
         }
 

@@ -161,7 +161,7 @@ class Launcher:
 
     async def _meters(self, held: System | None) -> tuple[Meter, ...]:
         if not self._options.meters:
-            default = (simulated_meter("household", 10_000_001, "BEZUG"), simulated_meter("heat-pump", 10_000_002, "WAERMEPUMPE"))
+            default = (simulated_meter("household", 10_000_001, "BEZUG"), simulated_meter("heat-pump", 10_000_002, "WÄRMEPUMPE"))
             return held.meters if held is not None else default
         found = []
         for index, source in enumerate(self._options.meters, start=1):
