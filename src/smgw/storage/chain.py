@@ -6,10 +6,33 @@ Source: LOG-02; STATE-03.
 """
 
 import hashlib
+from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
 GENESIS = bytes(32)
+
+SignatureCheck = Callable[[bytes, bytes, bytes], None]
+"""Take key id, signed octets and signature, and raise SecurityFault when the signature is not one by that key over these octets."""
+
+
+class Signer(NamedTuple):
+    """Sign what a journal states about itself: cuts and checkpoints."""
+
+    key_id: bytes
+    """Names the key, so that a later one does not make what this one signed unreadable; 32 octets."""
+    sign: Callable[[bytes], bytes]
+
+
+class Signed(NamedTuple):
+    """Hold what a journal signed: the chain and number of the row, the key, the octets, the signature."""
+
+    kind: str
+    number: int
+    key_id: bytes
+    octets: bytes
+    signature: bytes
 
 
 def chain_tag(kind: str, scope: str = "") -> bytes:
@@ -26,7 +49,7 @@ class ChainHead(msgspec.Struct, frozen=True):
     """Hold the state of one chain: its length and the hash of its last row."""
 
     kind: str
-    """`readings`, `registers`, `profiles`, `system`, `calibration` or `consumer`."""
+    """`readings`, `registers`, `profiles`, `system`, `calibration`, `consumer` or `seals`."""
     scope: str
     """The consumer whose log it is; empty for all other chains."""
     length: int

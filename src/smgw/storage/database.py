@@ -6,7 +6,7 @@ Source: 40-crypto-stack 4; WAN-05; STATE-04.
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 import apsw
 
 from smgw.core.errors import ConfigError, IntegrityFault, SecurityFault, SmgwError, Unavailable, UsageError
-from smgw.storage.chain import GENESIS, chain_tag, link
+from smgw.storage.chain import GENESIS, ChainHead, chain_tag, link
 from smgw.storage.schema import MIGRATIONS, SCHEMA_VERSION
 
 KEY_OCTETS = 32
@@ -28,6 +28,7 @@ _SETTINGS = (
     "PRAGMA recursive_triggers=ON",
     "PRAGMA trusted_schema=OFF",
     "PRAGMA cell_size_check=ON",
+    "PRAGMA secure_delete=ON",
     "PRAGMA synchronous=FULL",
     f"PRAGMA journal_size_limit={WAL_LIMIT_OCTETS}",
 )
@@ -74,6 +75,9 @@ class Database:
         self._depth = 0
         self._heads: dict[tuple[str, str], _Head] = {}
         self._moved: set[tuple[str, str]] = set()
+        self._lengthened: set[tuple[str, str]] = set()
+        self.before_commit: Callable[[Sequence[ChainHead]], None] | None = None
+        """Called inside each outermost transaction just before it ends, with the heads of the chains that it lengthened."""
         self.series: dict[tuple[str, bytes], int] = {}
         """Rows of `series` by meter and OBIS as far as seen; forgotten when anything is undone."""
 
@@ -151,6 +155,8 @@ class Database:
                 raise
             finally:
                 self._depth -= 1
+                if outermost:
+                    self._lengthened.clear()
 
     def _begin(self, outermost: bool) -> None:
         if outermost:
@@ -162,6 +168,8 @@ class Database:
 
     def _end(self, outermost: bool) -> None:
         self._check_alive()
+        if outermost and self.before_commit is not None:
+            self.before_commit([head for key in sorted(self._lengthened) if (head := self.head(*key)) is not None])
         self._store_heads()
         self._connection.execute("COMMIT" if outermost else f"RELEASE part{self._depth - 1}")
 
@@ -231,7 +239,14 @@ class Database:
         digest = link(head.digest, chain_tag(kind, scope), canonical)
         self._heads[key] = advanced = _Head(head.identity, head.length + 1, digest)
         self._moved.add(key)
+        self._lengthened.add(key)
         return advanced
+
+    def head(self, kind: str, scope: str) -> ChainHead | None:
+        """Give the present state of a chain, or None when it has no row."""
+        known = self._heads.get((kind, scope))
+        row = self.row("SELECT id, length, hash FROM heads WHERE kind = ? AND scope = ?", (kind, scope)) if known is None else known
+        return None if row is None or not row[1] else ChainHead(kind, scope, row[1], row[2])
 
     def _load_head(self, kind: str, scope: str) -> _Head:
         query = "SELECT id, length, hash FROM heads WHERE kind = ? AND scope = ?"

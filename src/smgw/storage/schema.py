@@ -101,5 +101,19 @@ CREATE TABLE state (
 ) STRICT, WITHOUT ROWID;
 """ + _append_only("series", "readings", "registers", "log_entries", "profiles")
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SEALS = """
+-- What the gateway signed of its chains: the record names chain, length and hash, and stands in a chain of its own.
+CREATE TABLE seals (
+  sequence INTEGER PRIMARY KEY,
+  chain TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  length INTEGER NOT NULL,
+  record BLOB NOT NULL,
+  signature BLOB NOT NULL,
+  hash BLOB NOT NULL
+) STRICT;
+CREATE INDEX seals_by_chain ON seals (chain, scope, length);
+""" + _append_only("seals")
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SEALS)
 SCHEMA_VERSION = len(MIGRATIONS)
