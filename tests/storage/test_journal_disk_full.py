@@ -66,7 +66,7 @@ def test_a_file_that_may_not_grow(path: Path, room: int) -> None:
 
 def test_closing_with_the_disk_full_loses_nothing(path: Path) -> None:
     journal = Journal.open(path, KEY)
-    with largest_file(150_000):
+    with largest_file(200_000):
         count, _ = fill_until_refused(journal)
         journal.close()
     with Journal.open(path, KEY) as journal:
