@@ -272,7 +272,7 @@ class Launcher:
                 await asyncio.sleep(POLL_S)
 
 
-_PROFILES = {"household": "prosumer", "heat-pump": "heat-pump"}
+_PROFILES = {"household": "solar", "heat-pump": "heat-pump"}
 
 
 @contextmanager
