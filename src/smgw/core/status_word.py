@@ -1,5 +1,6 @@
 """Status words: the gateway's and the meter's word, their hex forms and the PTB scale."""
 
+import re
 from enum import IntEnum, IntFlag
 
 from smgw.core.errors import PeerFault
@@ -37,6 +38,8 @@ METER_EXPORT = 1 << 11
 METER_FATAL = 1 << 17
 
 GATEWAY_OK = int(GatewayStatus.IDENTIFICATION)
+
+_HEX = re.compile(r"[0-9a-fA-F]{16}")
 
 
 def meter_word(status: int | None) -> int:
@@ -81,14 +84,12 @@ def from_hex(text: str) -> tuple[int, int]:
 
     Raises: PeerFault value.status_word.
     """
-    try:
-        words = int(text[:8], 16), int(text[8:], 16)
-    except ValueError as problem:
-        raise PeerFault("value.status_word", text[:40]) from problem
-    if len(text) == 16:
-        if words[0] & 0x5 == 0x5:
-            return words
-        reversed_words = _reverse32(words[0]), _reverse32(words[1])
-        if reversed_words[0] & 0x5 == 0x5:
-            return reversed_words
+    if _HEX.fullmatch(text) is None:
+        raise PeerFault("value.status_word", text[:40])
+    words = int(text[:8], 16), int(text[8:], 16)
+    if words[0] & 0x5 == 0x5:
+        return words
+    reversed_words = _reverse32(words[0]), _reverse32(words[1])
+    if reversed_words[0] & 0x5 == 0x5:
+        return reversed_words
     raise PeerFault("value.status_word", text[:40])
