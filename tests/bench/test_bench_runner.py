@@ -1,6 +1,7 @@
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from bench.__main__ import discover, main
@@ -45,3 +46,8 @@ def test_run_one(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         monkeypatch.setattr(sys, "argv", ["bench", *arguments])
         assert main() == 0
         assert json.loads(capsys.readouterr().out)["bench"] == "some"
+
+
+def test_every_benchmark_has_a_test_of_its_own() -> None:
+    tested = {path.stem.removeprefix("test_bench_") for path in Path(__file__).parent.glob("test_bench_*.py")}
+    assert set(discover()) <= tested
