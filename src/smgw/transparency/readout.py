@@ -17,7 +17,7 @@ from smgw.codec.trudi_model import Document, IntervalReading, LogEvent, MeterRea
 from smgw.core.errors import PeerFault
 from smgw.core.instant import BERLIN, from_microseconds, local_day, local_midnight, microseconds
 from smgw.core.obis import Obis
-from smgw.core.status_word import METER_FATAL, METER_IDENTIFICATION, METER_MAGNETIC, METER_MECHANICAL, PtbStatus
+from smgw.core.status_word import GATEWAY_OK, METER_IDENTIFICATION, Layout, PtbStatus, ptb_status
 
 _KINDS: Final = frozenset((0, 1, 2, 4, 5, 6, 7, 8))
 _UNITS: Final = frozenset((0, 5, 9, 29, 31, 33, 38, 42, 61, 63, 65, 67, 69, 71, 72, 73, 106, 119, 122, 125, 128, 129))
@@ -32,14 +32,6 @@ CAPTURE_TOLERANCE_PERCENT: Final = 1
 READER_TOLERANCE_PERCENT: Final = 3
 """TRuDI's reader goes this far, and so does TAF 1; for TAF 2 the difference is reported."""
 
-# Bits of the gateway word in the older layout, which TRuDI uses.
-_GATEWAY_IDENTIFICATION: Final = 0x5
-_FATAL: Final = 0x100
-_TIME_INVALID: Final = 0x200
-_WARNING: Final = 0x1000
-_TEMPORARY_USABLE: Final = 0x2000
-_TEMPORARY: Final = 0x4000
-
 
 class StatusWord(NamedTuple):
     """Tell what a combined status word says on the PTB scale, and whether it carries both identification patterns."""
@@ -50,21 +42,13 @@ class StatusWord(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def status_word(text: str) -> StatusWord:
-    """Read a statusFNN: up to 16 hex digits, bit 0 of each word left-most. Raises: PeerFault trudi.status."""
+    """Read a statusFNN, older layout: up to 16 hex digits, bit 0 of each word left-most. Raises: PeerFault trudi.status."""
     if not 0 < len(text) <= 16 or len(text) % 2 or any(digit not in "0123456789abcdefABCDEF" for digit in text):
         raise PeerFault("trudi.status", f"statusFNN {text[:20]}")
     bits = f"{int(text, 16):064b}"
     gateway, meter = int(bits[31::-1], 2), int(bits[:31:-1], 2)
-    identified = gateway & _GATEWAY_IDENTIFICATION == _GATEWAY_IDENTIFICATION and bool(meter & METER_IDENTIFICATION)
-    if gateway & _FATAL or meter & METER_FATAL:
-        ptb = PtbStatus.FATAL
-    elif gateway & (_TIME_INVALID | _TEMPORARY) or meter & (METER_MAGNETIC | METER_MECHANICAL):
-        ptb = PtbStatus.TEMPORARY_ERROR
-    elif gateway & _TEMPORARY_USABLE:
-        ptb = PtbStatus.TEMPORARY_ERROR_USABLE
-    else:
-        ptb = PtbStatus.WARNING if gateway & _WARNING else PtbStatus.NONE
-    return StatusWord(ptb, identified)
+    identified = gateway & GATEWAY_OK == GATEWAY_OK and bool(meter & METER_IDENTIFICATION)
+    return StatusWord(ptb_status(gateway, meter, Layout.FNN_OLD), identified)
 
 
 def ptb_status_of(reading: IntervalReading) -> PtbStatus:
