@@ -1,12 +1,14 @@
 """`smgw decode`: explain recorded octets."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from smgw.cli import decode_cms, decode_sml
+from smgw.cli import decode_cms, decode_sml, decode_status
+from smgw.core.status_flags import Layout
 
 app = typer.Typer(help="Explain recorded octets.", no_args_is_help=True)
 
@@ -14,6 +16,13 @@ _Source = Annotated[str, typer.Argument(help="A file, or - for standard input.")
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LIMIT = 64 << 20
 """Octets that are read at most."""
+
+
+class Language(StrEnum):
+    """Name the languages of the flags."""
+
+    EN = "en"
+    DE = "de"
 
 
 def read(source: str) -> bytes:
@@ -41,3 +50,14 @@ def cms(source: _Source, as_json: _Json = False) -> None:
 def cert(source: _Source, as_json: _Json = False) -> None:
     """Explain a certificate (DER, PEM or hex)."""
     raise typer.Exit(decode_cms.run_certificate(read(source), as_json=as_json, out=sys.stdout))
+
+
+@app.command()
+def status(
+    word: Annotated[str, typer.Argument(help="16 hex digits, 8 for one word alone, or a decimal number.", metavar="WORD")],
+    layout: Annotated[Layout, typer.Option(help="Layout of the gateway's word; its bits don't tell.")] = Layout.V2,
+    language: Annotated[Language, typer.Option("--lang", help="Language of the flags.")] = Language.EN,
+    as_json: _Json = False,
+) -> None:
+    """Explain a status word; the order of its bits is found out."""
+    raise typer.Exit(decode_status.run(word, layout=layout, language=language, as_json=as_json, out=sys.stdout))
