@@ -3,25 +3,28 @@ from pathlib import Path
 import apsw
 import pytest
 from tests.storage.samples import KEY, START, entry, meter_profile, register, signed
+from tests.storage.signing import SIGNER
 
 from smgw.core.errors import ConfigError
+from smgw.storage import database
 from smgw.storage.database import Database
 from smgw.storage.journal import Journal
 from smgw.storage.outbox import OutboxMessage
-from smgw.storage.schema import SCHEMA_VERSION
+from smgw.storage.schema import MIGRATIONS, SCHEMA_VERSION
 
-APPEND_ONLY = ("series", "readings", "registers", "log_entries", "profiles")
+APPEND_ONLY = ("series", "readings", "registers", "log_entries", "profiles", "cuts")
 
 
 @pytest.fixture
 def connection(path: Path) -> apsw.Connection:
     """Give the writing connection of a journal that has a row in every table."""
     with Journal.open(path, KEY) as journal:
-        journal.append_readings([signed(1)])
+        journal.append_readings([signed(1), signed(2)])
         journal.append_registers([register(1)])
         journal.append_log([entry(1)])
         journal.put_profile(meter_profile(), b"document", START)
         journal.enqueue(OutboxMessage("m1", "emt1.sm", "taf7-1.sm", b"body", START))
+        journal.cut("readings", "", 1, START, SIGNER)
     return Database.open(path, KEY).connection
 
 
@@ -53,7 +56,7 @@ def test_every_table_is_strict_about_types(connection: apsw.Connection) -> None:
 
 def test_a_reading_without_series_is_refused(connection: apsw.Connection) -> None:
     with pytest.raises(apsw.ConstraintError, match="FOREIGN KEY"):
-        connection.execute("INSERT INTO readings VALUES (2, 99, 0, 0, 1, 0, 30, 5, 4, x'', x'')")
+        connection.execute("INSERT INTO readings VALUES (3, 99, 0, 0, 1, 0, 30, 5, 4, x'', x'')")
 
 
 def test_a_file_of_a_newer_program_is_left_alone(path: Path) -> None:
@@ -71,3 +74,16 @@ def test_a_file_that_was_never_brought_up_to_date_can_not_be_read(path: Path) ->
     database.close()
     with pytest.raises(ConfigError, match=r"journal\.version"):
         Journal.open_read_only(path, KEY)
+
+
+def test_a_file_of_an_older_program_is_brought_up_to_date_with_all_it_holds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in range(1, SCHEMA_VERSION):
+        old = path.with_name(f"version-{version}.db")
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "MIGRATIONS", MIGRATIONS[:version])
+            patch.setattr(database, "SCHEMA_VERSION", version)
+            with Journal.open(old, KEY) as journal:
+                journal.append_readings([signed(1)])
+                journal.append_log([entry(1)])
+        with Journal.open(old, KEY) as journal:
+            assert [(chain.kind, chain.length) for chain in journal.verify().chains] == [("readings", 1), ("system", 1)]

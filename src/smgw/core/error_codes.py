@@ -166,6 +166,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "delivery.receipt": ErrorCode("The receipt does not prove that the message was stored", "The message stays queued; compare both sides' certificates."),
     "gateway.config": ErrorCode("The gateway's configuration can't be used", "The detail names the key."),
     "gateway.not_initialised": ErrorCode("There is no gateway in that folder", "Make one with `smgw up`, or name another folder."),
+    "gateway.files": ErrorCode("A file of the gateway's folder can't be written", "Check free space and rights of the folder; the old file stays."),
     # consumer interface: log-in (see smgw.protocol.digest_auth)
     "login.header": ErrorCode("The log-in answer is not well formed", "Use HTTP digest with qop=auth and MD5 or SHA-256 (RFC 7616)."),
     "login.refused": ErrorCode("Name or password is wrong", "Check both; after five failures log-in is locked for one to five minutes."),
@@ -196,6 +197,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "journal.duplicate": ErrorCode("The journal already holds a reading of that register and time", "Readings are never replaced."),
     "journal.log_entry": ErrorCode("A log entry does not fit the catalogue or its log", "See docs/log-events.md; only consumer logs name a consumer."),
     "journal.profile_kind": ErrorCode("There is no such kind of profile", "meter, communication, evaluation or consumer."),
+    "journal.cut": ErrorCode("That part of the journal can't be deleted", "Only the beginning of readings, registers, system and consumer logs ever goes."),
     "journal.unknown_message": ErrorCode("The outbox never held a message of that id", "List the outbox with `smgw journal list outbox`."),
     "journal.chain": ErrorCode(
         "A hash chain of the journal is broken", "The detail names chain and row; keep the file as evidence and compare it with what partners received."
@@ -336,4 +338,4 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "time.none": ErrorCode("A time answer holds no time", "Check the time server."),
     "time.round_trip": ErrorCode("A time answer took longer than 9 s, or less than nothing", "Check the connection to the time server."),
     "time.jump": ErrorCode("The time server is more than 1000 s away from a valid clock", "Compare the server with legal time; the gateway's clock was left as it is."),
-}
+}  # fmt: skip

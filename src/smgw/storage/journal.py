@@ -1,26 +1,29 @@
 """The gateway's journal: readings, registers, logs, profiles and outbox in one encrypted, append-only file."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from smgw.core.instant import Clock
 from smgw.core.log_event import Log, LogEntry
 from smgw.core.obis import Obis
 from smgw.core.profiles import Profile
 from smgw.core.reading import Reading, SignedReading
 from smgw.core.register import RegisterValue
-from smgw.storage import journal_logs, journal_profiles, journal_readings, outbox
-from smgw.storage.chain import JournalReport
+from smgw.storage import journal_logs, journal_profiles, journal_readings, outbox, retention
+from smgw.storage.chain import JournalReport, SignatureCheck, Signed, Signer
 from smgw.storage.database import Database
 from smgw.storage.journal_export import export_lines
 from smgw.storage.journal_logs import StoredLogEntry
-from smgw.storage.journal_verify import verify
+from smgw.storage.journal_seals import Sealer, SignedSeal, select_seals
+from smgw.storage.journal_verify import signed_of, verify, verify_recent
 from smgw.storage.outbox import OutboxMessage
+from smgw.storage.retention import Cut
 
-__all__ = ["Journal", "JournalReport", "OutboxMessage", "RegisterValue", "StoredLogEntry"]
+__all__ = ["Cut", "Journal", "JournalReport", "OutboxMessage", "RegisterValue", "StoredLogEntry"]
 
 
 class Journal:
@@ -97,7 +100,7 @@ class Journal:
         return journal_readings.end_reading(self._database, meter_id, obis, newest=False)
 
     def count_readings(self) -> int:
-        """Count all readings."""
+        """Count all readings ever stored."""
         return journal_readings.count_readings(self._database)
 
     def recent_readings(self, count: int) -> list[SignedReading]:
@@ -139,7 +142,7 @@ class Journal:
         return journal_logs.select_log(self._database, log, consumer_id, since, until, from_index, count)
 
     def log_count(self, log: Log | None = None, consumer_id: str | None = None) -> int:
-        """Count the entries of one log, of one consumer, or of all logs."""
+        """Count the entries ever made in one log, for one consumer, or in all logs: the number of the newest entry of a log."""
         return journal_logs.count_log(self._database, log, consumer_id)
 
     # profiles
@@ -185,6 +188,43 @@ class Journal:
         """Count the messages ever put in and those acknowledged."""
         return outbox.delivery_counts(self._database)
 
+    def oldest_pending(self, profile_id: str) -> OutboxMessage | None:
+        """Read the oldest message of a profile that has no receipt yet, whoever it is for."""
+        return outbox.oldest_pending(self._database, profile_id)
+
+    # retention
+
+    def stored_rows(self, kind: str, scope: str = "") -> int:
+        """Count the rows that a chain holds now, those deleted not among them."""
+        return retention.stored_rows(self._database, kind, scope)
+
+    def scopes(self, kind: str) -> list[str]:
+        """List the scopes of the chains of a kind, for example the consumers that have a log, sorted."""
+        return retention.scopes_of(self._database, kind)
+
+    def released_readings(self, releases: Mapping[tuple[str, Obis], datetime], now: datetime, limit: int) -> int:
+        """Give the last of the oldest readings, at most `limit`, that are all for a time before the release of their meter and register."""
+        return retention.released_readings(self._database, releases, now, limit)
+
+    def released_registers(self, releases: Mapping[str, datetime], now: datetime, limit: int) -> int:
+        """Give the last of the oldest register values, at most `limit`, whose periods all ended before the release of their profile."""
+        return retention.released_registers(self._database, releases, now, limit)
+
+    def released_log(self, log: Log, scope: str, before: datetime, now: datetime, limit: int) -> int:
+        """Give the last of a log's oldest entries, at most `limit`, that were all written before a moment."""
+        return retention.released_log(self._database, log, scope, before, now, limit)
+
+    def cut(self, kind: str, scope: str, number: int, at: datetime, signer: Signer) -> Cut:
+        """Delete the rows of a chain up to and including `number`, and say so in a signed cut; both or nothing.
+
+        Raises: UsageError journal.cut for a chain that is never deleted, or a number that it does not hold.
+        """
+        return retention.cut_chain(self._database, kind, scope, number, at, signer)
+
+    def forget_deliveries(self, before: datetime, limit: int) -> int:
+        """Delete the oldest messages, at most `limit`, whose receipt came before a moment; returns how many."""
+        return outbox.forget(self._database, before, limit)
+
     # small changing state
 
     def get_state(self, key: str) -> bytes | None:
@@ -197,6 +237,14 @@ class Journal:
         with self._database.transaction():
             self._database.execute("INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
 
+    def seal_by(self, signer: Signer, clock: Clock) -> None:
+        """From now on seal each chain whenever it passes a multiple of 256 rows."""
+        self._database.before_commit = Sealer(self._database, signer, clock)
+
+    def seals(self, kind: str, scope: str = "") -> list[SignedSeal]:
+        """Read the seals of one chain, oldest first."""
+        return select_seals(self._database, kind, scope)
+
     def verify(self) -> JournalReport:
         """Walk every chain and recompute every hash, check triggers, pages and indexes; returns counts and heads.
 
@@ -204,6 +252,17 @@ class Journal:
         Raises: IntegrityFault journal.chain (the detail names chain and row), journal.schema, journal.damaged.
         """
         return verify(self._database)
+
+    def verify_recent(self, check: SignatureCheck) -> JournalReport:
+        """Verify file rules, cuts, seals, the last seal of each chain and every row after it; what is older is left to `verify`.
+
+        Raises: as `verify`; what `check` raises.
+        """
+        return verify_recent(self._database, check)
+
+    def signed(self) -> Iterator[Signed]:
+        """Read every seal and every cut with its signature, all of one moment."""
+        return signed_of(self._database)
 
     def export(self, kinds: Iterable[str]) -> Iterator[bytes]:
         """Write the chains of some kinds as lines that `journal_export.verify_export` checks without the key; in bounded memory."""

@@ -1,7 +1,8 @@
 """Journal chains as text that anyone can check without the journal's key: one JSON object a line.
 
-The first line names the chains and their heads. Each further line is one row: the hashed octets (`record`, then `signature` for readings),
-the row's hash, and `value`, the same octets in readable form. Profiles stay out: a consumer's profile holds password-equivalent digests.
+The first line names the chains and their heads. Each further line is one row: the hashed octets (`record`, then `signature` where rows
+have one), the row's hash, and `value`, the same octets in readable form. The cuts come first: each says from where on a chain is there.
+Profiles stay out: a consumer's profile holds password-equivalent digests.
 Source: LOG-02.
 """
 
@@ -18,6 +19,7 @@ from smgw.storage.chain import GENESIS, ChainHead, chain_tag, link
 from smgw.storage.database import Database
 from smgw.storage.journal_readings import READINGS, REGISTERS
 from smgw.storage.journal_verify import CHAINED, UNREADABLE, broken, heads_of
+from smgw.storage.retention import CUTS, DELETABLE, cut_from_octets
 
 FORMAT = "smgw-journal-1"
 LINE_LIMIT = 1 << 20
@@ -72,19 +74,27 @@ def _log_value(record: bytes) -> dict[str, object]:
     return msgspec.json.decode(record, type=dict[str, object])
 
 
+def _cut_value(record: bytes) -> dict[str, object]:
+    return dict(msgspec.to_builtins(cut_from_octets(record)))
+
+
 EXPORTED: dict[str, Callable[[bytes], dict[str, object]]] = {
+    CUTS: _cut_value,
     READINGS: _reading_value,
     REGISTERS: _register_value,
     **{log.value: _log_value for log in Log},
 }
-"""Kind of chain -> how its records are shown."""
+"""Kind of chain -> how its records are shown, in the order of an export."""
+
+_SIGNATURES = {READINGS: 1, CUTS: 7}
+"""Kind of chain -> which column from the fourth on is the signature that ends the hashed octets."""
 
 
 def export_rows(database: Database, kind: str, after: int = 0) -> Iterator[ExportRow]:
     """Read the rows of a kind's chains from number `after` + 1 on, in bounded memory; only inside a snapshot."""
     for scope, number, digest, *columns in database.scan(CHAINED[kind].walk, (after,)):
         canonical = CHAINED[kind].canonical(tuple(columns))
-        signature: bytes = columns[1] if kind == READINGS else b""
+        signature: bytes = columns[_SIGNATURES[kind]] if kind in _SIGNATURES else b""
         record = canonical[: len(canonical) - len(signature)]
         yield ExportRow(kind, scope, number, EXPORTED[kind](record), record.hex(), signature.hex(), digest.hex())
 
@@ -95,8 +105,9 @@ def export_chains(heads: Iterable[ChainHead]) -> tuple[ExportChain, ...]:
 
 
 def export_lines(database: Database, kinds: Iterable[str]) -> Iterator[bytes]:
-    """Write chains as lines, all of one moment, each closed by a line feed."""
-    chosen = [kind for kind in EXPORTED if kind in set(kinds)]
+    """Write chains as lines, all of one moment, each closed by a line feed; cuts always go along."""
+    wanted = {CUTS, *kinds}
+    chosen = [kind for kind in EXPORTED if kind in wanted]
     with database.snapshot():
         heads = heads_of(database)
         chains = export_chains(heads[key] for key in sorted(heads) if key[0] in chosen)
@@ -117,12 +128,19 @@ def verify_export(lines: Iterable[bytes]) -> tuple[ExportChain, ...]:
     if head.format != FORMAT:
         raise DecodeFault("journal.export", f"format {head.format[:40]}")
     ends = {(chain.chain, chain.scope): _End(0, GENESIS) for chain in head.chains}
+    after_cuts = False
     for line_number, line in enumerate(rows, 2):
         row = _decoded(_ROW_DECODER, line, line_number)
         end = ends.get((row.chain, row.scope))
         if end is None or row.chain not in EXPORTED:
             raise DecodeFault("journal.export", f"line {line_number}: a chain that the first line does not name")
         ends[row.chain, row.scope] = _followed(end, row)
+        if row.chain != CUTS:
+            after_cuts = True
+        elif after_cuts:
+            raise DecodeFault("journal.export", f"line {line_number}: a cut after the rows that it moves")
+        else:
+            _apply_cut(ends, row)
     for chain in head.chains:
         end = ends[chain.chain, chain.scope]
         if end.length != chain.length:
@@ -161,6 +179,16 @@ def _followed(end: _End, row: ExportRow) -> _End:
     if altered:
         raise broken(row.chain, row.scope, number, "was altered")
     return _End(number, digest)
+
+
+def _apply_cut(ends: dict[tuple[str, str], _End], row: ExportRow) -> None:
+    cut = cut_from_octets(bytes.fromhex(row.record))
+    end = ends.get((cut.chain, cut.scope))
+    if end is None:
+        return
+    if cut.chain not in DELETABLE or cut.removed < 1 or end.length != cut.number - cut.removed:
+        raise broken(CUTS, "", row.number, "does not follow the cut before it")
+    ends[cut.chain, cut.scope] = _End(cut.number, bytes.fromhex(cut.row_hash))
 
 
 def bounded_lines(read_line: Callable[[int], bytes]) -> Iterator[bytes]:

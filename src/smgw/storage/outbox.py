@@ -7,7 +7,9 @@ import msgspec
 
 from smgw.core.errors import DomainFault
 from smgw.core.instant import from_microseconds, microseconds
-from smgw.storage.database import Database
+from smgw.storage.database import Database, Row
+
+_SELECT = "SELECT message_id, partner_id, profile_id, body, created_at, attempts, last_code FROM outbox"
 
 
 class OutboxMessage(msgspec.Struct, frozen=True):
@@ -52,14 +54,13 @@ def _known(database: Database, message_id: str) -> bool:
 
 def pending(database: Database, limit: int) -> list[OutboxMessage]:
     """Read the oldest messages without receipt, in the order they were put in."""
-    query = (
-        "SELECT message_id, partner_id, profile_id, body, created_at, attempts, last_code FROM outbox"
-        " WHERE acknowledged_at IS NULL ORDER BY number LIMIT ?"
-    )
-    return [
-        OutboxMessage(message_id, partner_id, profile_id, body, from_microseconds(created_at), attempts, last_code)
-        for message_id, partner_id, profile_id, body, created_at, attempts, last_code in database.rows(query, (limit,))
-    ]
+    query = f"{_SELECT} WHERE acknowledged_at IS NULL ORDER BY number LIMIT ?"
+    return [_message(row) for row in database.rows(query, (limit,))]
+
+
+def _message(row: Row) -> OutboxMessage:
+    message_id, partner_id, profile_id, body, created_at, attempts, last_code = row
+    return OutboxMessage(message_id, partner_id, profile_id, body, from_microseconds(created_at), attempts, last_code)
 
 
 def acknowledge(database: Database, message_id: str, receipt: bytes, at: datetime) -> None:
@@ -88,5 +89,24 @@ def receipt(database: Database, message_id: str) -> bytes | None:
 
 def delivery_counts(database: Database) -> tuple[int, int]:
     """Count the messages ever put in and those acknowledged."""
-    row = database.row("SELECT count(*), count(acknowledged_at) FROM outbox")
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+    numbered = database.row("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")
+    waiting = database.row("SELECT count(*) FROM outbox WHERE acknowledged_at IS NULL")
+    put_in = int(numbered[0]) if numbered else 0
+    return put_in, put_in - (int(waiting[0]) if waiting else 0)
+
+
+def oldest_pending(database: Database, profile_id: str) -> OutboxMessage | None:
+    """Read the oldest message of a profile that has no receipt yet, whoever it is for."""
+    query = f"{_SELECT} WHERE acknowledged_at IS NULL AND profile_id = ? ORDER BY number LIMIT 1"
+    row = database.row(query, (profile_id,))
+    return None if row is None else _message(row)
+
+
+def forget(database: Database, before: datetime, limit: int) -> int:
+    """Delete the oldest messages, at most `limit`, whose receipt came before a moment; returns how many."""
+    with database.transaction():
+        database.execute(
+            "DELETE FROM outbox WHERE number IN (SELECT number FROM outbox ORDER BY number LIMIT ?) AND acknowledged_at < ?",
+            (limit, microseconds(before)),
+        )
+        return int(database.connection.changes())

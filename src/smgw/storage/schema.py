@@ -115,5 +115,43 @@ CREATE TABLE seals (
 CREATE INDEX seals_by_chain ON seals (chain, scope, length);
 """ + _append_only("seals")
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SEALS)
+_CUTS = """
+-- A cut says that the rows of one chain up to a number were deleted, and with which hash the chain goes on. It is stored before the rows
+-- go, in the same transaction: the rules below let nothing go that no cut covers. What is never deleted is not among the kinds.
+CREATE TABLE cuts (
+  sequence INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL CHECK (kind IN ('readings', 'registers', 'system', 'consumer')),
+  scope TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  removed INTEGER NOT NULL CHECK (removed > 0),
+  row_hash BLOB NOT NULL CHECK (length(row_hash) = 32),
+  time INTEGER NOT NULL,
+  signer BLOB NOT NULL,
+  signature BLOB NOT NULL,
+  hash BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX cuts_by_chain ON cuts (kind, scope, number);
+""" + _append_only("cuts")
+
+_DELETION = """
+DROP TRIGGER readings_no_delete;
+CREATE TRIGGER readings_no_delete BEFORE DELETE ON readings
+WHEN NOT EXISTS (SELECT 1 FROM cuts WHERE kind = 'readings' AND scope = '' AND number >= old.sequence)
+BEGIN SELECT RAISE(ABORT, 'append only'); END;
+
+DROP TRIGGER registers_no_delete;
+CREATE TRIGGER registers_no_delete BEFORE DELETE ON registers
+WHEN NOT EXISTS (SELECT 1 FROM cuts WHERE kind = 'registers' AND scope = '' AND number >= old.sequence)
+BEGIN SELECT RAISE(ABORT, 'append only'); END;
+
+DROP TRIGGER log_entries_no_delete;
+CREATE TRIGGER log_entries_no_delete BEFORE DELETE ON log_entries
+WHEN NOT EXISTS (
+  SELECT 1 FROM heads JOIN cuts ON cuts.kind = heads.kind AND cuts.scope = heads.scope
+  WHERE heads.id = old.head AND cuts.number >= old.number
+)
+BEGIN SELECT RAISE(ABORT, 'append only'); END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SEALS, _CUTS + _DELETION)
 SCHEMA_VERSION = len(MIGRATIONS)
