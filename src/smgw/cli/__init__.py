@@ -19,6 +19,7 @@ COMMANDS = {
     "journal": "Verify, list and export a gateway's journal.",
     "decode": "Explain recorded octets.",
     "verify": "Recompute a bill from a tariff file and a read-out.",
+    "tariff": "Evaluate a tariff use case on readings of your own.",
 }
 """Command or group -> its help. Its module in this package has the same name and an `app`."""
 
