@@ -123,6 +123,13 @@ def test_gaps_invalid_readings_and_clock_faults_lead_to_the_error_register(fault
     assert _sums(log) == {1: 30, 63: 20}
 
 
+@pytest.mark.req("TAF-05")
+def test_a_register_that_falls_leads_to_the_error_register() -> None:
+    log = [_at(0), _at(15), _at(30, 5), _at(45, 9)]
+    assert _sums(log) == {1: 14, 63: -5}
+    assert _reasons(log) == [(1, Reason.RULE), (63, Reason.FALLING), (1, Reason.RULE)]
+
+
 def test_intervals_wait_until_no_event_can_come_in_time() -> None:
     state = _both([_at(0), _at(15), _at(30)])
     assert (state.booked.total, len(state.pending)) == (10, 1)

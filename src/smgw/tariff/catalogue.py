@@ -102,8 +102,8 @@ _ROWS: Final[tuple[tuple[str, str, str, str, str, str, str, str, bool], ...]] = 
         "up to 20 stages, the error register 63 and the total",
         "any divisor of a day; readings at events count too",
         "each event, from its time stamp on; intervals are booked when the latency of the profile has passed",
-        _DOUBT + ", what was used before the first event where there is no default, after an unknown or late event until the next, and an"
-        " interval in which the stage changes",
+        _DOUBT + "; also what was used before the first event where there is no default, what was used after an unknown or late event until"
+        " the next one, and each interval in which the stage changes",
         _BILLED,
         True,
     ),

@@ -179,6 +179,8 @@ def doubt(frame: Frame, interval: Interval) -> Decision | None:
         return ERROR_REGISTER_TARIFF, Reason.INVALID
     if not frame.is_one_period(interval.first.time_us, interval.last.time_us):
         return ERROR_REGISTER_TARIFF, Reason.GAP
+    if interval.last.raw < interval.first.raw:
+        return ERROR_REGISTER_TARIFF, Reason.FALLING
     return None
 
 

@@ -8,7 +8,7 @@ Source: TAF-03, TAF-20; 20-wan-crypto-pki 3.1, 3.2.
 from collections.abc import Sequence
 from datetime import datetime
 
-from smgw.core.obis import ERROR_REGISTER_TARIFF, Obis
+from smgw.core.obis import Obis
 from smgw.core.quantity import Quantity
 from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
@@ -28,8 +28,6 @@ def _decide(frame: Frame, rules: Bands) -> Decide:
         if error is not None:
             return error
         energy = Quantity(interval.last.raw - interval.first.raw, interval.scaler, interval.unit)
-        if energy.raw < 0:
-            return ERROR_REGISTER_TARIFF, Reason.FALLING
         return rules.stage_from(average_power(energy, frame.period_s)), Reason.RULE
 
     return decide

@@ -9,7 +9,7 @@ Source: TAF-04, TAF-20; 20-wan-crypto-pki 3.1, 3.2.
 from collections.abc import Sequence
 from datetime import datetime
 
-from smgw.core.obis import ERROR_REGISTER_TARIFF, Obis
+from smgw.core.obis import Obis
 from smgw.core.quantity import Quantity
 from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
@@ -25,8 +25,6 @@ def _decide(frame: Frame, rules: Bands) -> Decide:
         error = doubt(frame, interval)
         if error is not None:
             return error
-        if interval.last.raw < interval.first.raw:
-            return ERROR_REGISTER_TARIFF, Reason.FALLING
         used = Quantity(interval.last.raw - interval.opening.raw, interval.scaler, interval.unit)
         return rules.stage_up_to(used), Reason.RULE
 

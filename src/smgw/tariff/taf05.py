@@ -3,8 +3,8 @@
 An event may come after its time stamp, so an interval is booked only when the profile's latency has passed; until then its reading is
 pending. An event that comes later still, or one that the profile does not know, says only that the stage changed: from its time stamp, at
 the earliest from the last booked reading, no stage holds until the next event. What is used while no stage holds goes to the error
-register 63, and so does an interval in which the stage changes. A reading taken at the time of an event avoids the latter, so readings off
-the raster count here.
+register 63, and so does each interval in which the stage changes or whose readings leave doubt. A reading taken at the time of an event
+tells both stages apart, so readings off the raster count here.
 
 The log that `evaluate` takes holds readings and events in the order in which the gateway stored them.
 Source: TAF-05, TAF-20; 20-wan-crypto-pki 3.1, 3.2.
