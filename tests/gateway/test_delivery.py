@@ -161,7 +161,7 @@ async def test_a_partner_that_is_not_the_configured_one_gets_nothing(bench: Benc
         assert not await bench.pump.flush()
     assert bench.requests == []
     assert bench.attempts()[0][1].startswith("pki.")
-    assert bench.events() == ["handshake_failed"]
+    assert bench.events() == ["peer_certificate_rejected"]
 
 
 @pytest.mark.req("WAN-05")

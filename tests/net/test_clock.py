@@ -46,6 +46,20 @@ async def test_system_clock_sleeps_and_waits() -> None:
     clock.close()
 
 
+@pytest.mark.parametrize("passes", range(8))
+async def test_a_cancellation_that_comes_with_the_event_is_not_lost(passes: int) -> None:
+    event = asyncio.Event()
+    waiting = asyncio.create_task(SystemClock().wait_until(None, event))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    event.set()
+    for _ in range(passes):
+        await asyncio.sleep(0)
+    accepted = waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled() == accepted
+
+
 @pytest.mark.asyncio
 async def test_sleepers_wake_in_order_each_at_its_own_moment() -> None:
     clock = ManualClock(START)

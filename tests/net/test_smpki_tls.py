@@ -406,6 +406,37 @@ async def test_a_session_ends_when_its_time_is_over(world: World) -> None:
             assert await asyncio.wait_for(channel.reader.read(), LIMIT_S) == b""
 
 
+async def test_a_peer_that_keeps_silent_does_not_hold_up_a_stop(world: World) -> None:
+    own, release, connected = world.participant, asyncio.Event(), asyncio.Event()
+
+    async def handler(_: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: ValidatedCertificate) -> None:
+        transport = writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        await release.wait()
+        transport.abort()
+
+    server = await listen(
+        handler, "127.0.0.1", 0, module=own.module, identity=own.tls, trust=world.pki.trust(), clock=world.clock, roles=SMGW
+    )
+
+    async def work() -> None:
+        async with await call(world, server.sockets[0].getsockname()[1]) as channel:
+            connected.set()
+            await channel.reader.read()
+
+    async with server:
+        task = asyncio.create_task(work())
+        await connected.wait()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        task.cancel()
+        await asyncio.wait([task], timeout=LIMIT_S)
+        assert task.cancelled()
+        assert loop.time() - started < 5
+        release.set()
+
+
 async def test_a_handler_that_fails_closes_its_connection_only(world: World) -> None:
     own, seen = world.participant, []
 

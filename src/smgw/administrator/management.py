@@ -122,6 +122,7 @@ async def serve_gateway(office: Office, device_id: str, channel: Streams, stop: 
                 seen = revision
             looks += 1
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await stop.wait()
     except SmgwError as fault:
         log.info("gateway_disconnected", gateway=device_id, code=fault.code)

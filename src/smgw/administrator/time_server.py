@@ -25,7 +25,8 @@ async def serve_time(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
     """Answer the requests of one connection with the reference's time; anything but a client packet ends it."""
     try:
         for _ in range(REQUESTS_PER_CONNECTION):
-            packet = await asyncio.wait_for(reader.readexactly(PACKET_OCTETS), IDLE_S)
+            async with asyncio.timeout(IDLE_S):
+                packet = await reader.readexactly(PACKET_OCTETS)
             with clock.hold():
                 received = reference.now()
                 writer.write(reply(packet, received, reference.now()))

@@ -5,6 +5,7 @@ Source: WAN-01, WAN-02, WAN-03, WAN-05, LOG-03.
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -12,13 +13,14 @@ import msgspec
 from cryptography import x509
 
 from smgw.codec.delivery_xml import decode_delivery
-from smgw.core.errors import DecodeFault, PeerFault, SecurityFault, SmgwError
+from smgw.core.errors import DecodeFault, PeerFault, SecurityFault, SmgwError, Unavailable
 from smgw.core.profiles import CommunicationProfile, EvaluationProfile
-from smgw.gateway.logs import Recorder
+from smgw.gateway.logs import Recorder, partner_event
 from smgw.net.clock import ClockPort
 from smgw.net.http_exchange import HttpClient, Streams
 from smgw.net.smpki_tls import Channel, dial
 from smgw.pki.names import Role
+from smgw.pki.parsing import load_certificate
 from smgw.pki.trust import TrustStore
 from smgw.security.content import Credential, seal, verify_encapsulated
 from smgw.security.module import SecurityModule
@@ -102,24 +104,22 @@ class Pump:
             for message in messages:
                 await self._deliver(client, partner, message)
         except SmgwError as fault:
-            with sender.journal.transaction():
-                sender.journal.note_attempt(messages[0].message_id, fault.code, sender.clock.now())
-                if messages[0].attempts in (0, 8):
-                    event = "handshake_failed" if channel is None else "delivery_failed"
-                    sender.recorder.record(
-                        event,
-                        subject=partner.partner_id,
-                        success=False,
-                        partner=partner.partner_id,
-                        code=fault.code,
-                        message=messages[0].message_id,
-                    )
+            self._note_failure(messages[0], fault, "handshake_failed" if channel is None else "delivery_failed")
             return False
         else:
             return True
         finally:
             if channel is not None:
                 await channel.close()
+
+    def _note_failure(self, message: OutboxMessage, fault: SmgwError, otherwise: str) -> None:
+        """Count the attempt and tell of it, unless the store takes nothing: then the message merely stays queued."""
+        sender = self._sender
+        with suppress(Unavailable), sender.journal.transaction():
+            sender.journal.note_attempt(message.message_id, fault.code, sender.clock.now())
+            if message.attempts in (0, 8):
+                facts = {"partner": message.partner_id, "code": fault.code, "message": message.message_id}
+                sender.recorder.record_with(partner_event(fault, otherwise), facts, subject=message.partner_id, success=False)
 
     async def _deliver(self, client: HttpClient, partner: CommunicationProfile, message: OutboxMessage) -> None:
         sender = self._sender
@@ -186,4 +186,4 @@ async def _dial(sender: Sender, partner: CommunicationProfile) -> Channel:
 
 
 def _certificate(hex_der: str) -> x509.Certificate:
-    return x509.load_der_x509_certificate(bytes.fromhex(hex_der))
+    return load_certificate(bytes.fromhex(hex_der))

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from smgw.core.errors import Unavailable
 from smgw.core.identifiers import DeviceId
 from smgw.core.instant import ClockStatus, parse_time, period_floor
 from smgw.core.profiles import EvaluationProfile, MeterProfile, Profile
@@ -37,8 +38,9 @@ from smgw.gateway.wan.management import Context
 from smgw.gateway.wan.time_service import TimeKeeper
 from smgw.net.clock import ClockPort
 from smgw.net.identity import Identity, load_identity
+from smgw.pki.parsing import load_certificate
 from smgw.pki.self_signed import make_han_certificate
-from smgw.pki.triple import GATEWAY_KEYS
+from smgw.pki.triple import GATEWAY_KEYS, read_certificates
 from smgw.protocol.sml_stream import SmlFileReceived
 from smgw.security.tls import TlsIdentity, han_server_context
 from smgw.storage.journal import Journal
@@ -108,9 +110,14 @@ class Gateway:
                 await stop.wait()
                 for task in tasks:
                     task.cancel()
-            self.recorder.record("stopped", subject=str(self.device_id))
-            self.journal.set_state("orderly_stop", b"1")
+            self.recorder.note("stopped", subject=str(self.device_id))
+            self._note_stop(b"1")
             return self.counters()
+
+    def _note_stop(self, orderly: bytes) -> None:
+        """Remember how the gateway ended; where that can't be written, the next start reports a disorderly end."""
+        with suppress(Unavailable):
+            self.journal.set_state("orderly_stop", orderly)
 
     async def _announce_measuring(self, ready: Callable[[dict[str, object]], None]) -> None:
         await self.store.first_value.wait()
@@ -145,23 +152,26 @@ class Gateway:
     async def _read(self, link: LinkConfig, time_tried: asyncio.Event) -> None:
         """Read a link, once the clock had its chance to become valid: a first value without valid time would be marked for no need."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(time_tried.wait(), FIRST_TIME_S)
+            async with asyncio.timeout(FIRST_TIME_S):
+                await time_tried.wait()
         await LinkReader(link, self.clock, self.clock, self._on_file, self._on_reject, self._on_lost).run()
 
     def _boot(self) -> None:
         """Check the store, log the start, and take up every meter where its series ended."""
         self.journal.verify()
         if self.journal.get_state("orderly_stop") == b"0":
-            self.recorder.record("power_returned", success=False)
-        self.journal.set_state("orderly_stop", b"0")
-        self.recorder.record("started", subject=str(self.device_id), version=version("smgw"))
-        self.recorder.record("special_functions", consumers={p.consumer_id for p in self.evaluation_profiles()})
+            self.recorder.note("power_returned", success=False)
+        self._note_stop(b"0")
+        self.recorder.note("started", subject=str(self.device_id), version=version("smgw"))
+        self.recorder.note("special_functions", consumers={p.consumer_id for p in self.evaluation_profiles()})
         self.states.handle(StateEvent.BOOT_CHECKS_PASSED)
         for profile in self.journal.profiles("meter"):
             self._install(profile)
 
     def _install(self, profile: Profile) -> None:
         if isinstance(profile, MeterProfile):
+            # What waits for the store belongs to the series that the meter continues.
+            self.store.commit(Outcome([], []))
             last = {register.code: self.journal.last_reading(profile.meter_id, register.code) for register in profile.registers}
             newest = max((signed.reading.target_time for signed in last.values() if signed), default=None)
             amounts = {code: comparable(signed.reading) for code, signed in last.items() if signed}
@@ -222,8 +232,8 @@ class Gateway:
         path = self._folder.path / "han.pem"
         if not path.exists():
             certificate = make_han_certificate(self.identity.module, HAN_KEY, self.device_id, self.clock.now())
-            path.write_bytes(certificate.public_bytes(Encoding.PEM))
-        return x509.load_pem_x509_certificate(path.read_bytes())
+            self._folder.write(path, certificate.public_bytes(Encoding.PEM))
+        return read_certificates(path.read_bytes())[0]
 
     async def _self_tests(self) -> None:
         while True:
@@ -238,9 +248,9 @@ class Gateway:
         failed = [check.code for check in await run_checks(subject) if check.code]
         consumers = {profile.consumer_id for profile in self.evaluation_profiles()}
         if failed:
-            self.recorder.record("self_test_failed", consumers=consumers, success=False, reason=", ".join(failed))
+            self.recorder.note("self_test_failed", consumers=consumers, success=False, reason=", ".join(failed))
         else:
-            self.recorder.record("self_test_passed", consumers=consumers)
+            self.recorder.note("self_test_passed", consumers=consumers)
 
     def _open_journal_beside(self) -> Journal:
         return Journal.open_read_only(self._folder.journal, self.identity.module.storage_key(JOURNAL_PURPOSE))
@@ -276,8 +286,8 @@ class Gateway:
             signer=self.identity.signer,
             recipient=self.identity.recipient,
             administrator_name=administrator.name,
-            administrator_sig=x509.load_der_x509_certificate(bytes.fromhex(administrator.sig_certificate)),
-            administrator_enc=x509.load_der_x509_certificate(bytes.fromhex(administrator.enc_certificate)),
+            administrator_sig=load_certificate(bytes.fromhex(administrator.sig_certificate)),
+            administrator_enc=load_certificate(bytes.fromhex(administrator.enc_certificate)),
             journal=self.journal,
             recorder=self.recorder,
             clock=self.clock,

@@ -78,7 +78,8 @@ class SystemClock:
             if left_s <= 0:
                 return True
             with suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), min(left_s, _LONGEST_NAP_S))
+                async with asyncio.timeout(min(left_s, _LONGEST_NAP_S)):
+                    await event.wait()
         return False
 
     def hold(self) -> AbstractContextManager[None]:
@@ -288,7 +289,8 @@ class ManualClock(_VirtualClock):
         while True:
             self._idle.clear()
             self._changed()
-            await asyncio.wait_for(self._idle.wait(), patience_s)
+            async with asyncio.timeout(patience_s):
+                await self._idle.wait()
             wake = self._next_wake()
             if wake is None or wake > target:
                 break

@@ -62,7 +62,8 @@ async def _next_request(
     reader: asyncio.StreamReader, server: TunnelServer, request_timeout_s: float, idle_timeout_s: float
 ) -> Request | None:
     """Give the next request, or None when the peer closed between two."""
-    data = await asyncio.wait_for(reader.read(_CHUNK), idle_timeout_s)
+    async with asyncio.timeout(idle_timeout_s):
+        data = await reader.read(_CHUNK)
     async with asyncio.timeout(request_timeout_s):
         while data:
             for request in server.receive_data(data):

@@ -81,8 +81,8 @@ def _path(parts: SplitResult) -> str:
 async def _open_tcp(parts: SplitResult, _: dict[str, str]) -> Link:
     if not parts.hostname or not parts.port or parts.path.strip("/"):
         raise ValueError("host and port are needed, and nothing more")
-    opening = asyncio.open_connection(parts.hostname, parts.port, limit=4 * CHUNK)
-    return _StreamLink(*await asyncio.wait_for(opening, _CONNECT_S))
+    async with asyncio.timeout(_CONNECT_S):
+        return _StreamLink(*await asyncio.open_connection(parts.hostname, parts.port, limit=4 * CHUNK))
 
 
 async def _open_serial(parts: SplitResult, options: dict[str, str]) -> Link:
@@ -281,7 +281,8 @@ class PtyPort(_Handle):
                 taken += os.write(self._handle, data[taken:])
             except BlockingIOError:
                 try:
-                    await asyncio.wait_for(self._ready(write=True), _DRAIN_S)
+                    async with asyncio.timeout(_DRAIN_S):
+                        await self._ready(write=True)
                 except TimeoutError:
                     break
         return taken

@@ -27,6 +27,9 @@ from smgw.security.tls import TlsIdentity, require_parameters, wan_context
 BUFFER_LIMIT = 256 * 1024
 """Octets that a stream reader holds at most before it stops reading from the socket (twice this is its hard bound)."""
 
+CLOSE_CANCELLED_S = 1.0
+"""So long a connection's closing may take in a task that was told to end: a peer that keeps silent must not hold up a stop."""
+
 WAN_PARTNERS = frozenset({Role.GWA, Role.EMT})
 """Who a gateway calls at the WAN."""
 
@@ -66,7 +69,7 @@ class Channel:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection, in good order if the peer plays along within 20 s."""
+        """Close the connection, in good order if the peer plays along within 20 s, or 1 s in a task that is being cancelled."""
         self._timer.cancel()
         await _close(self.writer)
 
@@ -242,8 +245,13 @@ def _refuse(writer: asyncio.StreamWriter, code: str, on_refused: OnRefused | Non
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close in good order; a task that is being cancelled waits for a silent peer only for a moment."""
+    task = asyncio.current_task()
+    limit_s = CLOSE_CANCELLED_S if task is not None and task.cancelling() else TLS_CLOSE_LIMIT_S
     writer.close()
-    with contextlib.suppress(OSError, TimeoutError, ssl.SSLError):
-        async with asyncio.timeout(TLS_CLOSE_LIMIT_S):
-            await writer.wait_closed()
-    writer.transport.abort()
+    try:
+        with contextlib.suppress(OSError, TimeoutError, ssl.SSLError):
+            async with asyncio.timeout(limit_s):
+                await writer.wait_closed()
+    finally:
+        writer.transport.abort()

@@ -89,7 +89,8 @@ class Processes:
         closing: dict[str, dict[str, Any]] = {}
         for running, reader in zip(self._running, self._readers, strict=True):
             with suppress(TimeoutError):
-                await asyncio.wait_for(reader, STOP_S)
+                async with asyncio.timeout(STOP_S):
+                    await reader
             while not running.lines.empty():
                 line = running.lines.get_nowait()
                 if line.get("event") == "stopped":

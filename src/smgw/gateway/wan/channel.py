@@ -6,16 +6,15 @@ Source: WAN-01, WAN-08, WAN-09.
 import asyncio
 from datetime import timedelta
 
-from cryptography import x509
-
 from smgw.core.errors import PeerFault, SecurityFault, SmgwError, Unavailable
 from smgw.gateway.config import AdministratorConfig
-from smgw.gateway.logs import Recorder
+from smgw.gateway.logs import Recorder, partner_event
 from smgw.gateway.wan.management import PREFIX, Context, handle
 from smgw.net.clock import ClockPort
 from smgw.net.identity import Identity
 from smgw.net.smpki_tls import Channel, dial
 from smgw.pki.names import Role
+from smgw.pki.parsing import load_certificate
 from smgw.protocol.tunnel_http import Request, TunnelServer
 
 COMMANDS = f"{PREFIX}commands"
@@ -50,8 +49,9 @@ class ManagementChannel:
                 await self._serve(channel)
             except SmgwError as fault:
                 if fault.code != told:
-                    event = "handshake_failed" if isinstance(fault, SecurityFault | Unavailable) else "channel_closed"
-                    self._recorder.record(event, success=False, partner=self._administrator.name, code=fault.code)
+                    otherwise = "handshake_failed" if isinstance(fault, SecurityFault | Unavailable) else "channel_closed"
+                    event = partner_event(fault, otherwise)
+                    self._recorder.note(event, success=False, partner=self._administrator.name, code=fault.code)
                 told = fault.code
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, REDIAL_LAST_S)
@@ -65,13 +65,13 @@ class ManagementChannel:
             trust=self._identity.trust,
             clock=self._clock,
             roles=frozenset({Role.GWA}),
-            pinned=x509.load_der_x509_certificate(bytes.fromhex(self._administrator.tls_certificate)),
+            pinned=load_certificate(bytes.fromhex(self._administrator.tls_certificate)),
             timeout_s=10.0,
         )
 
     async def _serve(self, channel: Channel) -> None:
         self.connected = True
-        self._recorder.record("channel_opened", partner=self._administrator.name)
+        self._recorder.note("channel_opened", partner=self._administrator.name)
         server = TunnelServer()
         closes_at = self._clock.now() + SESSION_LIMIT
         try:
@@ -88,7 +88,7 @@ class ManagementChannel:
         finally:
             self.connected = False
             await channel.close()
-            self._recorder.record("channel_closed", partner=self._administrator.name)
+            self._recorder.note("channel_closed", partner=self._administrator.name)
 
     def _answer(self, request: Request) -> tuple[int, list[tuple[str, str]], bytes]:
         """Answer one request; what is not a command of the administrator gets a constant refusal."""
@@ -102,7 +102,8 @@ class ManagementChannel:
         try:
             return 200, [("Content-Type", CONTENT_TYPE)], handle(self._context, request.body)
         except PeerFault as fault:
-            self._recorder.record("command_rejected", success=False, partner=self._administrator.name, code=fault.code)
+            event = partner_event(fault, "command_rejected")
+            self._recorder.note(event, success=False, partner=self._administrator.name, code=fault.code)
             return 400, [], b""
         except Unavailable:
             return 503, [], b""

@@ -6,8 +6,6 @@ Source: TIME-01, TIME-02; 20-wan-crypto-pki 1.8.
 import asyncio
 from datetime import timedelta
 
-from cryptography import x509
-
 from smgw.codec.ntp import PACKET_OCTETS
 from smgw.core.errors import SmgwError, Unavailable
 from smgw.core.instant import ClockStatus
@@ -19,6 +17,7 @@ from smgw.gateway.states import StateKeeper
 from smgw.net.identity import Identity
 from smgw.net.smpki_tls import dial
 from smgw.pki.names import Role
+from smgw.pki.parsing import load_certificate
 from smgw.protocol.clock_discipline import ClockEvent
 from smgw.protocol.time_sync import RESPONSE_TIMEOUT, TimeClient
 
@@ -64,7 +63,7 @@ class TimeKeeper:
                 self._tell(await self._measure())
         except SmgwError as fault:
             if not self._failing:
-                self._recorder.record("time_server_unreachable", success=False, code=fault.code)
+                self._recorder.note("time_server_unreachable", success=False, code=fault.code)
             self._failing = True
             return False
         self._failing = False
@@ -79,7 +78,7 @@ class TimeKeeper:
             trust=self._identity.trust,
             clock=self._clock,
             roles=frozenset({Role.GWA}),
-            pinned=x509.load_der_x509_certificate(bytes.fromhex(self._administrator.tls_certificate)),
+            pinned=load_certificate(bytes.fromhex(self._administrator.tls_certificate)),
             timeout_s=10.0,
         )
         async with channel:
@@ -94,6 +93,6 @@ class TimeKeeper:
 
     def _tell(self, events: list[ClockEvent]) -> None:
         for event in events:
-            self._recorder.record_with(event.name, event.parameters)
+            self._recorder.note_with(event.name, event.parameters)
             if event.name in _STATE_EVENTS:
                 self._states.handle(_STATE_EVENTS[event.name])

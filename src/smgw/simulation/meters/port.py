@@ -51,7 +51,8 @@ class TcpLine:
         for writer in list(self._writers):
             try:
                 writer.write(data)
-                await asyncio.wait_for(writer.drain(), _DRAIN_S)
+                async with asyncio.timeout(_DRAIN_S):
+                    await writer.drain()
                 sent += len(data)
             except (OSError, TimeoutError):
                 self._writers.discard(writer)
