@@ -10,14 +10,17 @@ from uuid import UUID
 
 from smgw.codec.delivery_xml import encode_delivery
 from smgw.core.delivery import Delivery, reading_order
-from smgw.core.instant import from_microseconds, local_day, local_midnight, microseconds, month_bounds, period_floor
+from smgw.core.errors import IntegrityFault, SmgwError, Unavailable
+from smgw.core.instant import from_microseconds, local_day, local_midnight, microseconds, period_floor
 from smgw.core.obis import Obis
 from smgw.core.profiles import EvaluationProfile
 from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
+from smgw.gateway.billing import billing_period, book_billing_periods
 from smgw.gateway.logs import Recorder
 from smgw.storage.journal import Journal, OutboxMessage
-from smgw.tariff.taf01 import evaluate as evaluate_taf01
+
+__all__ = ["VALUES_PER_MESSAGE", "Evaluation", "billing_period", "due_until"]
 
 VALUES_PER_MESSAGE = 1000
 """At most so many readings in one delivery, about 0.6 MiB of XML; more wait for the next one."""
@@ -34,16 +37,6 @@ def due_until(profile: EvaluationProfile, closed: datetime) -> datetime:
             return billing_period(profile, closed)[0]
 
 
-def billing_period(profile: EvaluationProfile, moment: datetime) -> tuple[datetime, datetime]:
-    """Give the billing period that holds `moment`, as aware UTC; periods are counted in calendar months from the profile's start."""
-    start_day = local_day(profile.valid_from).replace(day=1)
-    today = local_day(moment)
-    elapsed = (today.year - start_day.year) * 12 + today.month - start_day.month
-    index = start_day.year * 12 + start_day.month - 1 + elapsed // profile.billing_months * profile.billing_months
-    first = start_day.replace(year=index // 12, month=index % 12 + 1)
-    return month_bounds(first, profile.billing_months)
-
-
 class Evaluation:
     """Apply evaluation profiles to what the journal holds and fill the outbox.
 
@@ -55,19 +48,45 @@ class Evaluation:
         self._recorder = recorder
         self._gateway_id = gateway_id
         self._random = random
+        self._failing: dict[str, str] = {}
+        """Contracts that can't be evaluated at present, with the code that was told."""
 
     def run(self, profiles: Iterable[EvaluationProfile], meter_id: str, closed: datetime, now: datetime) -> int:
         """Evaluate all profiles of one meter up to `closed`; returns the number of messages queued. Joins an open transaction."""
         queued = 0
         for profile in profiles:
-            if profile.meter_id != meter_id or profile.valid_from > now:
-                continue
-            end = min(closed, profile.valid_to) if profile.valid_to is not None else closed
-            if profile.taf == 1:
-                self._book_billing_periods(profile, end, now)
-            for partner in profile.recipients:
-                queued += self._queue(profile, partner, due_until(profile, end), now)
+            if profile.meter_id == meter_id and profile.valid_from <= now:
+                queued += self._contain(profile, closed, now)
         return queued
+
+    def _contain(self, profile: EvaluationProfile, closed: datetime, now: datetime) -> int:
+        """Evaluate one contract; what it can't do stays its own affair, is told once, and stops neither measuring nor other contracts."""
+        try:
+            with self._journal.transaction():
+                queued = self._evaluate(profile, closed, now)
+        except (Unavailable, IntegrityFault):
+            raise
+        except SmgwError as fault:
+            if self._failing.get(profile.profile_id) != fault.code:
+                self._recorder.record(
+                    "evaluation_failed",
+                    consumers=[profile.consumer_id],
+                    subject=profile.profile_id,
+                    success=False,
+                    contract=profile.profile_id,
+                    code=fault.code,
+                )
+            self._failing[profile.profile_id] = fault.code
+            return 0
+        self._failing.pop(profile.profile_id, None)
+        return queued
+
+    def _evaluate(self, profile: EvaluationProfile, closed: datetime, now: datetime) -> int:
+        end = min(closed, profile.valid_to) if profile.valid_to is not None else closed
+        due = due_until(profile, end)
+        if profile.taf == 1 and (booked := book_billing_periods(self._journal, profile, end, now)) is not None:
+            due = max(due, booked)
+        return sum(self._queue(profile, partner, due, now) for partner in profile.recipients)
 
     def _watermark(self, key: str, profile: EvaluationProfile) -> datetime:
         stored = self._journal.get_state(key)
@@ -125,19 +144,3 @@ class Evaluation:
             readings = [signed for signed in readings if signed.reading.target_time < until]
             until = readings[-1].reading.target_time
         return tuple(sorted(readings, key=reading_order)), (), until
-
-    def _book_billing_periods(self, profile: EvaluationProfile, closed: datetime, now: datetime) -> None:
-        key = f"booked/{profile.profile_id}"
-        stored = self._journal.get_state(key)
-        mark = from_microseconds(int.from_bytes(stored, "big")) if stored is not None else billing_period(profile, profile.valid_from)[0]
-        start, end = billing_period(profile, mark)
-        while end <= closed:
-            self._journal.append_registers(self._bill(profile, start, end, now))
-            self._set_watermark(key, end)
-            start, end = billing_period(profile, end)
-
-    def _bill(self, profile: EvaluationProfile, start: datetime, end: datetime, now: datetime) -> list[RegisterValue]:
-        codes = [Obis.parse(text) for text in profile.registers]
-        # The boundary values decide; readings after the end name the next valid one when a boundary value is not usable.
-        readings = self._journal.readings(profile.meter_id, codes, after=start - timedelta(seconds=1), until=end)
-        return evaluate_taf01(profile, readings, start, end, now)
