@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.gateway.gateway_parts import START, all_profiles, communication_profile, consumer_profile, evaluation_profile, meter_profile
 
 from smgw.core.errors import SmgwError
 from smgw.core.profiles import PROFILE_KINDS, Profile, RegisterProfile
 from smgw.gateway.profile_rules import MAX_PROFILES, check_profile
-from tests.gateway.gateway_parts import START, all_profiles, communication_profile, consumer_profile, evaluation_profile, meter_profile
 
 INSTALLED: dict[str, list[Profile]] = {
     name: [profile for profile in all_profiles() if isinstance(profile, kind)] for name, kind in PROFILE_KINDS.items()
@@ -18,7 +18,7 @@ INSTALLED: dict[str, list[Profile]] = {
 @pytest.mark.req("ADM-02")
 @pytest.mark.parametrize("profile", all_profiles(), ids=lambda profile: type(profile).__name__)
 def test_good_profiles_pass(profile: Profile) -> None:
-    check_profile(profile, INSTALLED)
+    check_profile(profile, INSTALLED, START)
 
 
 @pytest.mark.req("ADM-02")
@@ -40,7 +40,7 @@ def test_good_profiles_pass(profile: Profile) -> None:
         (communication_profile(), {"port": 0}, "port"),
         (communication_profile(), {"enc_certificate": "zz"}, "enc_certificate"),
         (evaluation_profile(), {"profile_id": ""}, "profile_id"),
-        (evaluation_profile(), {"taf": 3}, "taf"),
+        (evaluation_profile(), {"taf": 15}, "taf"),
         (evaluation_profile(), {"meter_id": "nobody"}, "meter_id"),
         (evaluation_profile(), {"registers": ("1-0:15.7.0*255",)}, "registers"),
         (evaluation_profile(), {"registers": ()}, "registers"),
@@ -59,10 +59,10 @@ def test_good_profiles_pass(profile: Profile) -> None:
 )
 def test_a_broken_rule_is_refused_with_its_field(profile: Profile, changes: dict[str, Any], field: str) -> None:
     with pytest.raises(SmgwError, match=field):
-        check_profile(msgspec.structs.replace(profile, **changes), INSTALLED)
+        check_profile(msgspec.structs.replace(profile, **changes), INSTALLED, START)
 
 
 def test_the_number_of_profiles_is_bounded() -> None:
     crowd = {**INSTALLED, "meter": [meter_profile()] * MAX_PROFILES}
     with pytest.raises(SmgwError, match="too many"):
-        check_profile(meter_profile(), crowd)
+        check_profile(meter_profile(), crowd, START)

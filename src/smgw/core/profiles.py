@@ -4,7 +4,7 @@ Profiles arrive signed; nothing else configures measurement.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -80,6 +80,8 @@ class EvaluationProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """Partner ids of communication profiles that receive the result."""
     delivery: Literal["period", "daily", "billing"] = "daily"
     """When results are sent: after each register period, after each local day, at the end of the billing period."""
+    rules: dict[str, Any] = {}
+    """What the use case needs besides (German: Regelwerk), as plain data; the struct of `tariff.rules` that belongs to it checks it."""
     version: int = 1
 
 

@@ -14,16 +14,21 @@ from smgw.core.errors import IntegrityFault, SmgwError, Unavailable
 from smgw.core.instant import from_microseconds, local_day, local_midnight, microseconds, period_floor
 from smgw.core.obis import Obis
 from smgw.core.profiles import EvaluationProfile
+from smgw.core.quantity import unit_symbol
 from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
 from smgw.gateway.billing import billing_period, book_billing_periods
 from smgw.gateway.logs import Recorder
+from smgw.gateway.tariffs import METHODS, Tariffs
 from smgw.storage.journal import Journal, OutboxMessage
+from smgw.tariff.taf12 import SignalKind
 
 __all__ = ["VALUES_PER_MESSAGE", "Evaluation", "billing_period", "due_until"]
 
 VALUES_PER_MESSAGE = 1000
 """At most so many readings in one delivery, about 0.6 MiB of XML; more wait for the next one."""
+
+_SIGNALS = {SignalKind.WARNING: "credit_low", SignalKind.CUT_OFF: "credit_used_up", SignalKind.RELEASE: "credit_restored"}
 
 
 def due_until(profile: EvaluationProfile, closed: datetime) -> datetime:
@@ -46,6 +51,7 @@ class Evaluation:
     def __init__(self, journal: Journal, recorder: Recorder, gateway_id: str, random: Callable[[int], bytes]) -> None:
         self._journal = journal
         self._recorder = recorder
+        self._tariffs = Tariffs(journal)
         self._gateway_id = gateway_id
         self._random = random
         self._failing: dict[str, str] = {}
@@ -86,7 +92,33 @@ class Evaluation:
         due = due_until(profile, end)
         if profile.taf == 1 and (booked := book_billing_periods(self._journal, profile, end, now)) is not None:
             due = max(due, booked)
+        elif profile.taf in METHODS:
+            due = self._price(profile, closed, now)
         return sum(self._queue(profile, partner, due, now) for partner in profile.recipients)
+
+    def _price(self, profile: EvaluationProfile, closed: datetime, now: datetime) -> datetime:
+        """Carry a tariff on and tell what it signals; gives the moment up to which its periods are booked."""
+        booked = self._tariffs.advance(profile, closed, now)
+        for code in booked.faults:
+            self._tell(profile, "evaluation_failed", success=False, code=code)
+        for signal in booked.signals:
+            left = signal.remaining
+            self._tell(
+                profile,
+                _SIGNALS[signal.kind],
+                success=signal.kind is not SignalKind.CUT_OFF,
+                remaining=f"{left.decimal()} {unit_symbol(left.unit)}",
+            )
+        return booked.until
+
+    def _tell(self, profile: EvaluationProfile, event: str, *, success: bool, **parameters: str) -> None:
+        self._recorder.record_with(
+            event,
+            {"contract": profile.profile_id, **parameters},
+            consumers=[profile.consumer_id],
+            subject=profile.profile_id,
+            success=success,
+        )
 
     def _watermark(self, key: str, profile: EvaluationProfile) -> datetime:
         stored = self._journal.get_state(key)
@@ -134,7 +166,7 @@ class Evaluation:
         self, profile: EvaluationProfile, after: datetime, until: datetime
     ) -> tuple[tuple[SignedReading, ...], tuple[RegisterValue, ...], datetime]:
         """Collect what is due in (after, until], at most one message's worth, and say how far it reaches."""
-        if profile.taf == 1:
+        if profile.taf == 1 or profile.taf in METHODS:
             return (), tuple(self._journal.registers(profile.profile_id, after=after, until=until)), until
         codes = [Obis.parse(text) for text in profile.registers]
         readings = self._journal.readings(profile.meter_id, codes, after=after, until=until, limit=VALUES_PER_MESSAGE + 1)

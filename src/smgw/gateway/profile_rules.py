@@ -1,26 +1,25 @@
 """Rules that a profile must meet against the profiles already installed; a profile that breaks one is refused whole."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import cast
 
 from smgw.core.errors import DomainFault
 from smgw.core.identifiers import is_logical_name
 from smgw.core.obis import Obis
 from smgw.core.profiles import CommunicationProfile, ConsumerProfile, EvaluationProfile, MeterProfile, Profile, profile_key
+from smgw.gateway.tariff_rules import SUPPORTED_TAF, check_contract
 
 PERIODS_S = frozenset({60, 300, 900, 1800, 3600, 86_400})
 """Register periods that a profile may ask for."""
-
-SUPPORTED_TAF = frozenset({1, 7})
-"""Tariff use cases that the gateway evaluates."""
 
 MAX_REGISTERS = 20
 MAX_PROFILES = 256
 """At most so many profiles of one kind."""
 
 
-def check_profile(profile: Profile, installed: Mapping[str, Sequence[Profile]]) -> None:
-    """Check one profile. Raises: DomainFault command.profile with the field, PeerFault value.obis."""
+def check_profile(profile: Profile, installed: Mapping[str, Sequence[Profile]], now: datetime) -> None:
+    """Check one profile. Raises: DomainFault command.profile with the field, tariff.* for the rules of a contract, PeerFault value.obis."""
     match profile:
         case MeterProfile():
             _check_meter(profile, cast("Sequence[MeterProfile]", installed["meter"]))
@@ -31,6 +30,7 @@ def check_profile(profile: Profile, installed: Mapping[str, Sequence[Profile]]) 
                 _require(_is_hex(getattr(profile, name)), name)
         case EvaluationProfile():
             _check_evaluation(profile, installed)
+            check_contract(profile, cast("list[EvaluationProfile]", list(installed["evaluation"])), now)
         case ConsumerProfile():
             _require(is_logical_name(profile.consumer_id), "consumer_id")
             _require(0 < len(profile.user_name) <= 64, "user_name")

@@ -133,7 +133,7 @@ def _put_profile(context: Context, command: Command, parts: list[str], document:
         raise PeerFault("command.profile", str(problem)[:200]) from problem
     if parts != [profile_key(profile)]:
         raise PeerFault("command.profile", "the resource names another profile")
-    check_profile(profile, {name: context.journal.profiles(name) for name in PROFILE_KINDS})
+    check_profile(profile, {name: context.journal.profiles(name) for name in PROFILE_KINDS}, now)
     context.journal.put_profile(profile, document, now)
     context.recorder.record(
         "profile_installed", subject=context.administrator_name, kind=kind, id=profile_key(profile), version=profile.version

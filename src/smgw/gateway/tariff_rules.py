@@ -1,0 +1,64 @@
+"""Which rule set belongs to which tariff use case, and what a gateway asks of a contract before it evaluates it."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from smgw.core.errors import DomainFault
+from smgw.core.obis import Obis
+from smgw.core.profiles import EvaluationProfile
+from smgw.tariff.calendar import check_calendar
+from smgw.tariff.load_profile import check_power
+from smgw.tariff.rules import Bands, CalendarRules, CreditRules, EventRules, Rules, check_installable
+from smgw.tariff.stages import MAX_DAYS, Frame
+
+RULES: Final[dict[int, type[Rules]]] = {2: CalendarRules, 3: Bands, 4: Bands, 5: EventRules, 12: CreditRules}
+"""Use cases that are booked reading by reading -> what their contracts hold as `rules`."""
+
+_BARE: Final = frozenset({1, 7})
+SUPPORTED_TAF: Final = _BARE | RULES.keys()
+"""Tariff use cases that the gateway evaluates."""
+
+ONE_REGISTER: Final = frozenset({12})
+"""Use cases that price exactly one register."""
+
+
+def rules_of(profile: EvaluationProfile) -> Any:
+    """Give the contract's rules as the struct of its use case. Raises: DomainFault tariff.profile, and what the struct raises."""
+    try:
+        return msgspec.convert(profile.rules, RULES[profile.taf], str_keys=True)
+    except msgspec.ValidationError as problem:
+        raise DomainFault("tariff.profile", f"rules: {str(problem)[:160]}") from problem
+
+
+def check_contract(profile: EvaluationProfile, installed: list[EvaluationProfile], now: datetime) -> None:
+    """Refuse a contract whose rules don't fit, that prices a register twice, or that starts in the past.
+
+    A new version is taken only when the one before has ended, because the newest version alone is evaluated.
+    Raises: DomainFault tariff.*.
+    """
+    if profile.taf not in RULES:
+        if profile.rules:
+            raise DomainFault("tariff.profile", "rules: this use case takes none")
+        return
+    rules = rules_of(profile)
+    latest = profile.valid_from + timedelta(days=MAX_DAYS)
+    frame = Frame(profile.valid_from, min(profile.valid_to or latest, latest), profile.period_s)
+    if profile.taf in ONE_REGISTER:
+        # Credit is counted from the contract's start, so the whole contract is one period.
+        if len(profile.registers) != 1:
+            raise DomainFault("tariff.registers", f"{len(profile.registers)}")
+        if profile.valid_to is None or profile.valid_to > latest:
+            raise DomainFault("tariff.period", f"valid_to: at most {MAX_DAYS} days")
+    if profile.taf == 2:
+        check_calendar(rules.calendar(), rules.stages, frame.start, frame.end)
+    if profile.taf == 3:
+        check_power(frame.period_s)
+    if len({Obis.parse(text) for text in profile.registers}) != len(profile.registers):
+        raise DomainFault("tariff.registers", "one OBIS code twice")
+    for other in installed:
+        ended = other.valid_to is not None and other.valid_to <= now
+        if other.profile_id == profile.profile_id and other.version != profile.version and not ended:
+            raise DomainFault("tariff.profile_overlap", f"{profile.profile_id}: the version before has not ended")
+    check_installable(profile, installed, now)
