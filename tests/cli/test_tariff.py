@@ -161,6 +161,14 @@ def test_bookings_can_be_limited(tmp_path: Path) -> None:
     assert limited["bookings"] == _json(_run(tmp_path, SERIES, HEAD + ROW, "--json"))["bookings"][:2]
 
 
+def test_what_a_profile_says_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    action = '[[actions]]\nat = 2026-11-04T00:05:00+01:00\ndevice = "\\u001b[2J"\naction = "on"\nordered_by = "g.sm"\n'
+    result = _run(tmp_path, SERIES.replace("= 7", "= 11") + action, HEAD + ROW)
+    assert result.exit_code == 0
+    assert "\x1b" not in result.stdout
+    assert "\ufffd[2J: on, ordered by g.sm" in result.stdout
+
+
 def test_readings_may_come_from_standard_input(tmp_path: Path) -> None:
     (tmp_path / "profile.toml").write_text(SERIES)
     result = _invoke("run", str(tmp_path / "profile.toml"), "-", "--json", text=HEAD + ROW.replace("00:00:00", "00:15:00"))

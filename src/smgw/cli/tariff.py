@@ -45,8 +45,15 @@ def _faults_shown(as_json: bool) -> Iterator[None]:
     except SmgwError as fault:
         if as_json:
             _print_json({"error": fault.code, "detail": fault.detail})
-        Console(stderr=True).print(Text(f"{fault.title}: {fault.detail}\n{fault.hint} [{fault.code}]"), soft_wrap=True)
+        console = Console(stderr=True)
+        for line in (f"{fault.title}: {fault.detail}", f"{fault.hint} [{fault.code}]"):
+            console.print(_text(line), soft_wrap=True)
         raise typer.Exit(fault.exit_code) from fault
+
+
+def _text(content: str) -> Text:
+    """Keep what a file says from steering the terminal."""
+    return Text("".join(character if character.isprintable() else "\ufffd" for character in content))
 
 
 def _console() -> Console:
@@ -120,10 +127,13 @@ def _field_table(fields: Iterable[ProfileField]) -> Table:
 @app.command("run")
 def run_command(
     profile: Annotated[Path, typer.Argument(help="Tariff profile (TOML), see `smgw tariff show NUMBER`.", metavar="PROFILE.toml")],
-    readings: Annotated[Path, typer.Argument(help="Table of readings (CSV) or a gateway's read-out (AR 2418-6 XML); - is standard input.")],
+    readings: Annotated[
+        Path,
+        typer.Argument(help="Table of readings (CSV) or a gateway's read-out (AR 2418-6 XML); - is standard input.", metavar="READINGS"),
+    ],
     as_json: AsJson = False,
     limit: Annotated[
-        int | None, typer.Option(min=0, help=f"Give at most so many bookings; 0 means all. [default: {_SHOWN_BOOKINGS}, with --json all]")
+        int | None, typer.Option(min=0, help=f"Give at most so many bookings; 0 means all. Left out: {_SHOWN_BOOKINGS}, with --json all.")
     ] = None,
 ) -> None:
     """Evaluate a tariff use case on readings, and explain each booking.
@@ -186,7 +196,7 @@ def _print_outcome(outcome: Outcome, shown: int, console: Console) -> None:
     for booking in outcome.bookings[: shown or None]:
         stage = "" if booking.stage is None else str(booking.stage)
         amount = amount_text(booking.raw, booking.scaler, booking.unit)
-        table.add_row(local_text(booking.start), local_text(booking.end), str(booking.obis), amount, stage, Text(booking.why))
+        table.add_row(local_text(booking.start), local_text(booking.end), str(booking.obis), amount, stage, _text(booking.why))
     console.print(table)
     if shown and len(outcome.bookings) > shown:
         console.print(f"{len(outcome.bookings) - shown} bookings more; --limit 0 shows all.", highlight=False)
@@ -216,7 +226,7 @@ def example_command(
     period: Annotated[int, typer.Option(min=60, help="Register period in seconds, a divisor of a day.")] = 900,
     days: Annotated[int | None, typer.Option(min=1, help="Only so many days from 1 January on.")] = None,
     register: Annotated[
-        list[str] | None, typer.Option(help=f"Any of {', '.join(_UNITS)}; may be repeated. [default: the first]", metavar="OBIS")
+        list[str] | None, typer.Option(help=f"Any of {', '.join(_UNITS)}; may be repeated. Left out: the first.", metavar="OBIS")
     ] = None,
 ) -> None:
     """Write a year of readings of a simulated household as a table.

@@ -1,9 +1,9 @@
 """Book energy into stages: what the use cases priced by power, quantity and events have in common.
 
 Two usable readings that follow each other make an interval. Its energy goes to the stage that the rule of the use case names when both
-readings lie one register period apart and none between them was missing, invalid or taken by a faulty clock; else to the error register 63.
-Energy between the first reading of the billing period and the first usable one goes there too. So the stages and the error register always
-add up to the total.
+readings lie one register period apart, none between them was missing, invalid or taken by a faulty clock, and the register did not fall;
+else to the error register 63. Energy between the first reading of the billing period and the first usable one goes there too. So the
+stages and the error register always add up to the total.
 
 The incremental evaluation (`step`) and the recomputation (`evaluate`) give the same state.
 Source: TAF-20; 20-wan-crypto-pki 3.1.
