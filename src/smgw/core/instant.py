@@ -10,7 +10,7 @@ from smgw.core.errors import PeerFault, UsageError
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
-_TEXT = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)?)?(Z|[+-]\d{1,2}:\d\d)?")
+_TEXT = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6})\d*)?)?(Z|[+-]\d{1,2}:\d\d)?", re.ASCII)
 
 
 class ClockStatus(StrEnum):

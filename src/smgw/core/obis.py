@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from smgw.core.errors import PeerFault
 
-_TEXT = re.compile(r"(\d{1,3})-(\d{1,3}):(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\*(\d{1,3}))?")
+_TEXT = re.compile(r"(\d{1,3})-(\d{1,3}):(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\*(\d{1,3}))?", re.ASCII)
 _HEX = re.compile(r"[0-9a-fA-F]{12}")
 
 
