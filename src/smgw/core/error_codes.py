@@ -165,6 +165,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "http.refused": ErrorCode("The other side refused the message", "Its log names the reason."),
     "delivery.receipt": ErrorCode("The receipt does not prove that the message was stored", "The message stays queued; compare both sides' certificates."),
     "gateway.config": ErrorCode("The gateway's configuration can't be used", "The detail names the key."),
+    "gateway.lamp": ErrorCode("A lamp's output can't be used", "Name a folder like /sys/class/gpio/gpio17 or /sys/class/leds/NAME that the gateway may write."),
     "gateway.not_initialised": ErrorCode("There is no gateway in that folder", "Make one with `smgw up`, or name another folder."),
     "gateway.files": ErrorCode("A file of the gateway's folder can't be written", "Check free space and rights of the folder; the old file stays."),
     # consumer interface: log-in (see smgw.protocol.digest_auth)

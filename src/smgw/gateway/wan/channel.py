@@ -37,14 +37,19 @@ class ManagementChannel:
         self._clock = clock
         self._recorder = recorder
         self.connected = False
+        self.dialling = False
 
     async def run(self) -> None:
         """Dial until cancelled; pauses double from one second to five minutes of real time."""
         pause_s, told = REDIAL_FIRST_S, ""
         while True:
             try:
-                with self._clock.hold():
-                    channel = await self._dial()
+                self.dialling = True
+                try:
+                    with self._clock.hold():
+                        channel = await self._dial()
+                finally:
+                    self.dialling = False
                 pause_s, told = REDIAL_FIRST_S, ""
                 await self._serve(channel)
             except SmgwError as fault:
