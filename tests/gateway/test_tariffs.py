@@ -231,3 +231,18 @@ def test_a_contract_that_waited_long_catches_up(bench: Bench) -> None:
         )
         bench.evaluation.run([profile], METER_ID, targets[-1], targets[-1])
     assert bench.booked(profile) == {1: 100, 2: 860, 63: 0, 0: 960}
+
+
+@pytest.mark.req("TAF-08")
+def test_extremes_are_booked_at_the_end_of_the_period(bench: Bench) -> None:
+    profile = contract(8, {})
+    for number, raw in enumerate((0, 10, 40, 45)):
+        assert bench.store(profile, START + QUARTER * number, raw) == 0
+    assert bench.store(profile, END, 50) == 1
+    values = bench.journal.registers(profile.profile_id)
+    assert {(v.obis.d, v.raw, v.unit, v.period_start) for v in values} == {
+        (6, 120, 27, START + QUARTER),
+        (3, 20, 27, START + 2 * QUARTER),
+    }
+    assert bench.store(profile, END + QUARTER, 60) == 0
+    assert len(decode_delivery(bench.journal.pending(10)[0].body).registers) == 2

@@ -130,6 +130,8 @@ EVENTS: dict[str, EventKind] = {
               "a poll of the time server failed, once until one succeeds", _NETWORK),
     "clock_behind_values": EventKind(1106, _W, (_S, _C), "Gateway time is {seconds} s before the newest value of meter {meter}: nothing is stored until it is passed", "Gerätezeit liegt {seconds} s vor dem neuesten Wert von Zähler {meter}: bis dahin wird nichts gespeichert",
               "the time went back over periods that are decided already", _CLOCK),
+    "clock_not_set": EventKind(1107, _W, (_S, _C), "Gateway time was never set: nothing of meter {meter} is stored until it is", "Gerätezeit wurde nie gestellt: von Zähler {meter} wird bis dahin nichts gespeichert",
+              "a telegram comes before the first valid time, and no stored value leads up to the time that the clock claims", _CLOCK),
     # 1200–1299 WAN connections
     "channel_opened": EventKind(1201, _I, (_S,), "Connection to {partner} opened", "Verbindung zu {partner} geöffnet",
               "a mutually authenticated TLS channel stands", _NONE),
@@ -299,12 +301,6 @@ EVENTS: dict[str, EventKind] = {
               "the oldest rows of a chain go, and a signed cut says so", _NONE),
     "storage_available": EventKind(1905, _I, (_S, _C), "Storage accepts data again: measuring goes on", "Speicher nimmt wieder Daten an: Messbetrieb läuft weiter",
               "the store takes data again", _NONE),
-    "calibration_log_full": EventKind(1906, _F, (_S, _C), "Calibration log reached its limit: measuring stopped", "Eichtechnisches Logbuch hat seine Grenze erreicht: Messbetrieb angehalten",
-              "the calibration log, of which nothing is ever deleted, reaches its limit", _OPERATOR),
-    "logs_full": EventKind(1907, _F, (_S, _C), "{store} reached its limit: Secure State Boot", "{store} hat seine Grenze erreicht: Secure State Boot",
-              "system or consumer log reaches its limit with entries too young to go", _OPERATOR),
-    "readings_full": EventKind(1908, _F, (_S, _C), "Measured values reached their limit: measuring stopped", "Messwertspeicher hat seine Grenze erreicht: Messbetrieb angehalten",
-              "the values stored reach their limit before the oldest may go", _SPACE),
     # 2000–2099 tariffs
     "credit_low": EventKind(2001, _W, (_S, _L), "Contract {contract}: {remaining} of credit left", "Vertrag {contract}: noch {remaining} Guthaben",
               "the credit of a prepaid contract falls to the warning limit", _ORDERED),
@@ -312,6 +308,18 @@ EVENTS: dict[str, EventKind] = {
               "the credit of a prepaid contract falls to zero or below", _ORDERED),
     "credit_restored": EventKind(2003, _I, (_S, _L), "Contract {contract}: {remaining} of credit, signal to release", "Vertrag {contract}: {remaining} Guthaben, Signal zum Freigeben",
               "a prepaid contract whose credit was used up has credit again", _NONE),
+    "tariff_event": EventKind(2004, _I, (_S, _L), "Contract {contract}: event {name} of {at}, reported by {partner}", "Vertrag {contract}: Ereignis {name} vom {at}, gemeldet von {partner}",
+              "the administrator reports a tariff event", _NONE),
+    "credit_loaded": EventKind(2005, _I, (_S, _L), "Contract {contract}: credit {credit} of {amount} loaded by {partner}", "Vertrag {contract}: Guthaben {credit} über {amount} durch {partner} geladen",
+              "the administrator loads a credit", _NONE),
+    "device_switched": EventKind(2006, _I, (_S, _L), "Contract {contract}: {device} {action}, ordered by {ordered_by}, reported by {partner}", "Vertrag {contract}: {device} {action}, angeordnet von {ordered_by}, gemeldet von {partner}",
+              "a control action is recorded", _ORDERED),
+    "calibration_log_full": EventKind(1906, _F, (_S, _C), "Calibration log reached its limit: measuring stopped", "Eichtechnisches Logbuch hat seine Grenze erreicht: Messbetrieb angehalten",
+              "the calibration log, of which nothing is ever deleted, reaches its limit", _OPERATOR),
+    "logs_full": EventKind(1907, _F, (_S, _C), "{store} reached its limit: Secure State Boot", "{store} hat seine Grenze erreicht: Secure State Boot",
+              "system or consumer log reaches its limit with entries too young to go", _OPERATOR),
+    "readings_full": EventKind(1908, _F, (_S, _C), "Measured values reached their limit: measuring stopped", "Messwertspeicher hat seine Grenze erreicht: Messbetrieb angehalten",
+              "the values stored reach their limit before the oldest may go", _SPACE),
 }  # fmt: skip
 """Name of the event -> its kind. Numbers never change their meaning."""
 

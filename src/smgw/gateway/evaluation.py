@@ -19,7 +19,7 @@ from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
 from smgw.gateway.billing import billing_period, book_billing_periods
 from smgw.gateway.logs import Recorder
-from smgw.gateway.tariffs import METHODS, Tariffs
+from smgw.gateway.tariffs import METHODS, Tariffs, book_extremes
 from smgw.storage.journal import Journal, OutboxMessage
 from smgw.tariff.taf12 import SignalKind
 
@@ -27,6 +27,12 @@ __all__ = ["VALUES_PER_MESSAGE", "Evaluation", "billing_period", "due_until"]
 
 VALUES_PER_MESSAGE = 1000
 """At most so many readings in one delivery, about 0.6 MiB of XML; more wait for the next one."""
+
+REGISTERS = frozenset({1, 8, *METHODS})
+"""Use cases that give register values at the end of a billing period."""
+
+ON_DEMAND = frozenset({6, 11})
+"""Use cases whose values are sent when the administrator orders it."""
 
 _SIGNALS = {SignalKind.WARNING: "credit_low", SignalKind.CUT_OFF: "credit_used_up", SignalKind.RELEASE: "credit_restored"}
 
@@ -51,7 +57,7 @@ class Evaluation:
     def __init__(self, journal: Journal, recorder: Recorder, gateway_id: str, random: Callable[[int], bytes]) -> None:
         self._journal = journal
         self._recorder = recorder
-        self._tariffs = Tariffs(journal)
+        self.tariffs = Tariffs(journal)
         self._gateway_id = gateway_id
         self._random = random
         self._failing: dict[str, str] = {}
@@ -94,11 +100,15 @@ class Evaluation:
             due = max(due, booked)
         elif profile.taf in METHODS:
             due = self._price(profile, closed, now)
+        elif profile.taf == 8:
+            due = book_extremes(self._journal, profile, end, now)
+        elif profile.taf in ON_DEMAND:
+            return 0
         return sum(self._queue(profile, partner, due, now) for partner in profile.recipients)
 
     def _price(self, profile: EvaluationProfile, closed: datetime, now: datetime) -> datetime:
         """Carry a tariff on and tell what it signals; gives the moment up to which its periods are booked."""
-        booked = self._tariffs.advance(profile, closed, now)
+        booked = self.tariffs.advance(profile, closed, now)
         for code in booked.faults:
             self._tell(profile, "evaluation_failed", success=False, code=code)
         for signal in booked.signals:
@@ -141,32 +151,59 @@ class Evaluation:
         while mark < due:
             readings, registers, end = self._content(profile, mark, due)
             if readings or registers:
-                message_id = str(UUID(bytes=self._random(16), version=4))
-                delivery = Delivery(
-                    message_id=message_id,
-                    created_at=now,
-                    sender=self._gateway_id,
-                    recipient=partner,
-                    contract=profile.profile_id,
-                    taf=profile.taf,
-                    metering_point_id=profile.metering_point_id,
-                    period_start=mark,
-                    period_end=end,
-                    meter_id=profile.meter_id,
-                    readings=readings,
-                    registers=registers,
-                )
-                self._journal.enqueue(OutboxMessage(message_id, partner, profile.profile_id, encode_delivery(delivery), now))
+                self._enqueue(profile, partner, (mark, end), now, readings, registers)
                 queued += 1
             mark = end
         self._set_watermark(key, mark)
         return queued
 
+    def send(
+        self,
+        profile: EvaluationProfile,
+        period: tuple[datetime, datetime],
+        now: datetime,
+        *,
+        readings: Iterable[SignedReading] = (),
+        registers: Iterable[RegisterValue] = (),
+    ) -> list[str]:
+        """Queue values for every recipient of a contract besides what is due; gives the message ids. Joins an open transaction."""
+        ordered, values = tuple(sorted(readings, key=reading_order)), tuple(registers)
+        if not ordered and not values:
+            return []
+        return [self._enqueue(profile, partner, period, now, ordered, values) for partner in profile.recipients]
+
+    def _enqueue(
+        self,
+        profile: EvaluationProfile,
+        partner: str,
+        period: tuple[datetime, datetime],
+        now: datetime,
+        readings: tuple[SignedReading, ...],
+        registers: tuple[RegisterValue, ...],
+    ) -> str:
+        message_id = str(UUID(bytes=self._random(16), version=4))
+        delivery = Delivery(
+            message_id=message_id,
+            created_at=now,
+            sender=self._gateway_id,
+            recipient=partner,
+            contract=profile.profile_id,
+            taf=profile.taf,
+            metering_point_id=profile.metering_point_id,
+            period_start=period[0],
+            period_end=period[1],
+            meter_id=profile.meter_id,
+            readings=readings,
+            registers=registers,
+        )
+        self._journal.enqueue(OutboxMessage(message_id, partner, profile.profile_id, encode_delivery(delivery), now))
+        return message_id
+
     def _content(
         self, profile: EvaluationProfile, after: datetime, until: datetime
     ) -> tuple[tuple[SignedReading, ...], tuple[RegisterValue, ...], datetime]:
         """Collect what is due in (after, until], at most one message's worth, and say how far it reaches."""
-        if profile.taf == 1 or profile.taf in METHODS:
+        if profile.taf in REGISTERS:
             return (), tuple(self._journal.registers(profile.profile_id, after=after, until=until)), until
         codes = [Obis.parse(text) for text in profile.registers]
         readings = self._journal.readings(profile.meter_id, codes, after=after, until=until, limit=VALUES_PER_MESSAGE + 1)

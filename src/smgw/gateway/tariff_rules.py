@@ -10,13 +10,13 @@ from smgw.core.obis import Obis
 from smgw.core.profiles import EvaluationProfile
 from smgw.tariff.calendar import check_calendar
 from smgw.tariff.load_profile import check_power
-from smgw.tariff.rules import Bands, CalendarRules, CreditRules, EventRules, Rules, check_installable
+from smgw.tariff.rules import Bands, CalendarRules, CreditRules, EventRules, ExtremeRules, Rules, check_installable
 from smgw.tariff.stages import MAX_DAYS, Frame
 
-RULES: Final[dict[int, type[Rules]]] = {2: CalendarRules, 3: Bands, 4: Bands, 5: EventRules, 12: CreditRules}
-"""Use cases that are booked reading by reading -> what their contracts hold as `rules`."""
+RULES: Final[dict[int, type[Rules]]] = {2: CalendarRules, 3: Bands, 4: Bands, 5: EventRules, 8: ExtremeRules, 12: CreditRules}
+"""Use cases -> what their contracts hold as `rules`."""
 
-_BARE: Final = frozenset({1, 7})
+_BARE: Final = frozenset({1, 6, 7, 11})
 SUPPORTED_TAF: Final = _BARE | RULES.keys()
 """Tariff use cases that the gateway evaluates."""
 
@@ -53,7 +53,7 @@ def check_contract(profile: EvaluationProfile, installed: list[EvaluationProfile
             raise DomainFault("tariff.period", f"valid_to: at most {MAX_DAYS} days")
     if profile.taf == 2:
         check_calendar(rules.calendar(), rules.stages, frame.start, frame.end)
-    if profile.taf == 3:
+    if profile.taf in (3, 8):
         check_power(frame.period_s)
     if len({Obis.parse(text) for text in profile.registers}) != len(profile.registers):
         raise DomainFault("tariff.registers", "one OBIS code twice")

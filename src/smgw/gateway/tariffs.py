@@ -22,7 +22,7 @@ from smgw.core.register import RegisterValue
 from smgw.gateway.billing import billing_period
 from smgw.gateway.tariff_rules import rules_of
 from smgw.storage.journal import Journal
-from smgw.tariff import stages, taf02, taf03, taf04, taf05, taf12
+from smgw.tariff import stages, taf02, taf03, taf04, taf05, taf08, taf12
 from smgw.tariff.rules import Credit, Event
 from smgw.tariff.stages import Frame
 
@@ -284,7 +284,26 @@ def frame_of(profile: EvaluationProfile, start: datetime) -> Frame | None:
     end = billing_period(profile, start)[1]
     if profile.valid_to is not None:
         end = min(end, profile.valid_to)
-    return Frame(profile.valid_from if METHODS[profile.taf].cumulative else start, end, profile.period_s)
+    method = METHODS.get(profile.taf)
+    return Frame(profile.valid_from if method is not None and method.cumulative else start, end, profile.period_s)
+
+
+def book_extremes(journal: Journal, profile: EvaluationProfile, closed: datetime, now: datetime) -> datetime:
+    """Book highest and lowest average power of all periods that ended (TAF 8); gives the moment up to which they are booked.
+
+    Joins an open transaction. Raises: DomainFault tariff.power.
+    """
+    key, rules = f"booked/{profile.profile_id}/{profile.version}", rules_of(profile)
+    stored = journal.get_state(key)
+    start = profile.valid_from if stored is None else from_microseconds(int.from_bytes(stored, "big"))
+    codes = [Obis.parse(text) for text in profile.registers]
+    while (frame := frame_of(profile, start)) is not None and frame.end <= closed:
+        readings = journal.readings(profile.meter_id, codes, after=start - _TICK, until=frame.end)
+        about: dict[str, Any] = {"meter_id": profile.meter_id, "profile_id": profile.profile_id, "created_at": now}
+        journal.append_registers([value for obis in codes for value in taf08.evaluate(frame, rules, readings, obis=obis, **about)])
+        start = frame.end
+        journal.set_state(key, microseconds(start).to_bytes(8, "big"))
+    return start
 
 
 def registers_of(profile: EvaluationProfile, frame: Frame, rules: Any, states: dict[str, Any], now: datetime) -> Sequence[RegisterValue]:

@@ -18,8 +18,10 @@ from smgw.core.instant import Clock
 from smgw.core.log_event import Log
 from smgw.core.profiles import PROFILE_KINDS, EvaluationProfile, Profile, profile_key
 from smgw.core.state import Permission, State, require
+from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
 from smgw.gateway.profile_rules import check_profile
+from smgw.gateway.tariff_orders import ORDERS, Desk, obey_order
 from smgw.security.content import Credential, SignerClaim, open_content, seal
 from smgw.security.module import SecurityModule
 from smgw.storage.journal import Journal
@@ -48,6 +50,9 @@ class Context(NamedTuple):
     facts: Callable[[], dict[str, object]]
     """What monitoring shows: state, clock, links, counters. Never a reading (ADM-11)."""
     profile_installed: Callable[[Profile], None]
+    evaluation: Evaluation
+    queued: Callable[[], None]
+    """Wakes the delivery of what an order has put into the outbox."""
 
 
 class Outcome(NamedTuple):
@@ -170,11 +175,21 @@ def _get_state(context: Context, command: Command, parts: list[str], document: b
     return Outcome(200, context.facts())
 
 
+def _order(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
+    if parts:
+        raise PeerFault("command.resource", "an order has no further part")
+    desk = Desk(context.journal, context.recorder, context.evaluation, context.administrator_name)
+    body = obey_order(desk, command.resource.removeprefix(PREFIX).split("/")[1], bytes(command.body), now)
+    context.queued()
+    return Outcome(200, body)
+
+
 _Route = Callable[[Context, Command, list[str], bytes, datetime], Outcome]
 
 _ROUTES: dict[tuple[str, ...], _Route] = {
     **{("PUT", "rts", kind): _put_profile for kind in PROFILE_KINDS},
     **{("GET", "rts", kind): _list_profiles for kind in PROFILE_KINDS},
+    **{("POST", "fas", name): _order for name in ORDERS},
     ("GET", "log", Log.SYSTEM): _get_log,
     ("GET", "log", Log.CALIBRATION): _get_log,
     ("GET", "state"): _get_state,
