@@ -4,7 +4,6 @@ Source: ADM-06, ADM-10, ADM-13.
 """
 
 import hmac
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from http import HTTPStatus
@@ -19,6 +18,7 @@ from smgw.administrator.management import Office
 from smgw.core.errors import Unavailable
 from smgw.core.instant import utc_text
 from smgw.net.web import tokens_css
+from smgw.security.files import write_durably
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,8 +35,7 @@ _PAGES = Path(__file__).parent / "pages"
 def operator_token(path: Path, random: bytes) -> str:
     """Give the token of the folder; it is made once and kept readable by its owner alone."""
     if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(random.hex() + "\n")
+        write_durably(path, random.hex().encode() + b"\n", 0o600)
     return path.read_text().strip()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from smgw.core.errors import ConfigError
+from smgw.security.files import write_durably
 
 
 class AdministratorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,12 +39,12 @@ class AdministratorFolder:
         """Read the configuration. Raises: ConfigError administrator.config."""
         try:
             return msgspec.json.decode(self.config.read_bytes(), type=AdministratorConfig)
-        except (FileNotFoundError, msgspec.MsgspecError) as problem:
+        except OSError as problem:
+            raise ConfigError("administrator.config", f"{self.config.name}: {problem.strerror}") from problem
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
             raise ConfigError("administrator.config", str(problem)[:200]) from problem
 
     def save(self, config: AdministratorConfig) -> None:
         """Write the configuration in one step."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial = self.config.with_suffix(".partial")
-        partial.write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
-        partial.replace(self.config)
+        write_durably(self.config, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")

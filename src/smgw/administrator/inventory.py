@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from smgw.core.errors import DomainFault, Unavailable
+from smgw.core.errors import DomainFault, IntegrityFault, Unavailable
 from smgw.core.instant import utc_text
 from smgw.core.profiles import PROFILE_KINDS, Profile, profile_key
+from smgw.pki.parsing import load_certificate
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS gateway (
@@ -32,6 +34,17 @@ CREATE TABLE IF NOT EXISTS audit (
   id INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, result TEXT NOT NULL
 ) STRICT;
 """
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the database reports into faults with a code."""
+    try:
+        yield
+    except sqlite3.OperationalError as problem:
+        raise Unavailable("administrator.store", str(problem)) from problem
+    except sqlite3.DatabaseError as problem:
+        raise IntegrityFault("administrator.damaged", str(problem)) from problem
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -57,15 +70,21 @@ class GatewayStatus(msgspec.Struct, frozen=True):
 class Inventory:
     """Keep the fleet in one SQLite file.
 
+    Every call raises Unavailable administrator.store when the disk refuses, with nothing half written, and IntegrityFault
+    administrator.damaged when the file is no inventory.
     Source: ADM-01, ADM-02, ADM-10, ADM-11.
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.execute("PRAGMA foreign_keys=ON")
-        self._database.executescript(_SCHEMA)
+        with _translated():
+            self._database = sqlite3.connect(path, isolation_level=None)
+            try:
+                for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                    self._database.execute(f"PRAGMA {setting}")
+                self._database.executescript(_SCHEMA)
+            except BaseException:
+                self._database.close()
+                raise
         path.chmod(0o600)
 
     def close(self) -> None:
@@ -74,20 +93,20 @@ class Inventory:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            yield self._database
-            self._database.execute("COMMIT")
-        except sqlite3.OperationalError as problem:
-            self._roll_back()
-            raise Unavailable("administrator.store", str(problem)) from problem
-        except BaseException:
-            self._roll_back()
-            raise
+        with _translated():
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                # A full disk may have undone it already.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
 
-    def _roll_back(self) -> None:
-        if self._database.in_transaction:
-            self._database.execute("ROLLBACK")
+    def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        with _translated():
+            return self._database.execute(sql, values).fetchall()
 
     def add_gateway(
         self, device_id: str, tls: x509.Certificate, sig: x509.Certificate, enc: x509.Certificate, at: datetime, actor: str
@@ -104,15 +123,20 @@ class Inventory:
 
     def gateways(self) -> list[str]:
         """List device ids, sorted."""
-        return [row[0] for row in self._database.execute("SELECT device_id FROM gateway ORDER BY device_id")]
+        return [device_id for (device_id,) in self._rows("SELECT device_id FROM gateway ORDER BY device_id")]
 
     def gateway(self, device_id: str) -> Gateway | None:
         """Give one gateway's certificates."""
-        row = self._database.execute("SELECT tls, sig, enc FROM gateway WHERE device_id=?", (device_id,)).fetchone()
-        return Gateway(device_id, *(x509.load_der_x509_certificate(blob) for blob in row)) if row else None
+        rows = self._rows("SELECT tls, sig, enc FROM gateway WHERE device_id=?", (device_id,))
+        return Gateway(device_id, *map(load_certificate, rows[0])) if rows else None
 
     def put_profile(self, device_id: str, profile: Profile, at: datetime, actor: str) -> None:
-        """Note the profile a gateway shall hold. Raises: DomainFault profile.version unless its version is higher than the last one's."""
+        """Note the profile a gateway shall hold.
+
+        Raises: DomainFault administrator.unknown_gateway, and profile.version unless its version is higher than the last one's.
+        """
+        if self.gateway(device_id) is None:
+            raise DomainFault("administrator.unknown_gateway", device_id)
         kind = next(name for name, kind in PROFILE_KINDS.items() if isinstance(profile, kind))
         with self._write() as database:
             last = database.execute(
@@ -128,18 +152,18 @@ class Inventory:
 
     def profiles(self, device_id: str) -> list[tuple[str, Profile]]:
         """Give the newest version of each profile a gateway shall hold, in the order in which they must be installed."""
-        rows = self._database.execute(
+        rows = self._rows(
             "SELECT kind, body FROM profile p WHERE device_id=? AND version=(SELECT max(version) FROM profile q "
             "WHERE q.device_id=p.device_id AND q.kind=p.kind AND q.id=p.id) ORDER BY id",
             (device_id,),
-        ).fetchall()
+        )
         order = ("communication", "meter", "consumer", "evaluation")
         found: list[tuple[str, Profile]] = [(kind, msgspec.json.decode(body, type=PROFILE_KINDS[kind])) for kind, body in rows]
         return sorted(found, key=lambda item: order.index(item[0]))
 
     def revision(self) -> int:
         """Count the profile versions ever noted: a change means that there is something to send."""
-        return int(self._database.execute("SELECT count(*) FROM profile").fetchone()[0])
+        return int(self._rows("SELECT count(*) FROM profile")[0][0])
 
     def note_contact(self, device_id: str, at: datetime, state: str, facts: bytes) -> None:
         """Keep the newest contact and the facts that the gateway reported about itself."""
@@ -156,8 +180,8 @@ class Inventory:
         for device_id in self.gateways():
             gateway = self.gateway(device_id)
             assert gateway is not None
-            row = self._database.execute("SELECT last_contact, state, facts FROM contact WHERE device_id=?", (device_id,)).fetchone()
-            last, state, facts = row or ("", "unknown", b"{}")
+            rows = self._rows("SELECT last_contact, state, facts FROM contact WHERE device_id=?", (device_id,))
+            last, state, facts = rows[0] if rows else ("", "unknown", b"{}")
             days = min((c.not_valid_after_utc - now).days for c in (gateway.tls, gateway.sig, gateway.enc))
             result.append(GatewayStatus(device_id, last, state, len(self.profiles(device_id)), days, msgspec.Raw(facts)))
         return result
@@ -174,5 +198,5 @@ class Inventory:
 
     def audit_trail(self, limit: int = 200) -> list[dict[str, str]]:
         """Give the newest entries of the audit trail, newest first."""
-        rows = self._database.execute("SELECT at, actor, action, subject, result FROM audit ORDER BY id DESC LIMIT ?", (limit,))
+        rows = self._rows("SELECT at, actor, action, subject, result FROM audit ORDER BY id DESC LIMIT ?", (limit,))
         return [dict(zip(("at", "actor", "action", "subject", "result"), row, strict=True)) for row in rows]

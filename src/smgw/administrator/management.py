@@ -5,8 +5,9 @@ opened with the certificates that the inventory holds for it. Source: WAN-08, AD
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -14,10 +15,11 @@ import structlog
 
 from smgw.administrator.inventory import Gateway, Inventory
 from smgw.codec.command import Answer, Command, decode_answer, encode_command
-from smgw.core.errors import PeerFault, SmgwError
+from smgw.core.errors import CertificateRejected, DecodeFault, PeerFault, SecurityFault, SmgwError
 from smgw.core.profiles import PROFILE_KINDS, profile_key
 from smgw.net.clock import ClockPort
 from smgw.net.http_exchange import HttpClient, Streams
+from smgw.pki.chain import ValidatedCertificate
 from smgw.security.content import Credential, open_content, seal
 from smgw.security.module import SecurityModule
 
@@ -29,6 +31,8 @@ LOOK_S = 1.0
 OBSERVE_LOOKS = 30
 """A gateway's state is fetched every so many looks."""
 ACTOR = "administrator"
+
+_T = TypeVar("_T")
 
 
 class Office(NamedTuple):
@@ -80,8 +84,7 @@ class GatewaySession:
         office, device_id = self._office, self._gateway.device_id
         held: dict[str, dict[str, int]] = {}
         for kind in PROFILE_KINDS:
-            answer = await self.command("GET", f"rts/{kind}")
-            held[kind] = msgspec.json.decode(answer.body, type=dict[str, int])
+            held[kind] = _read(await self.command("GET", f"rts/{kind}"), dict[str, int])
         sent = 0
         for kind, profile in office.inventory.profiles(device_id):
             if held[kind].get(profile_key(profile), 0) >= profile.version:
@@ -96,25 +99,51 @@ class GatewaySession:
     async def observe(self) -> None:
         """Fetch state and facts for the fleet list."""
         answer = await self.command("GET", "state")
-        facts = msgspec.json.decode(answer.body, type=dict[str, object])
+        facts = _read(answer, dict[str, object])
         self._office.inventory.note_contact(
             self._gateway.device_id, self._office.clock.now(), str(facts.get("state", "unknown")), bytes(answer.body)
         )
 
 
-async def serve_gateway(office: Office, device_id: str, channel: Streams, stop: asyncio.Event) -> None:
-    """Hold a gateway's channel: reconcile, observe, and look again for work until either side closes."""
-    gateway = office.inventory.gateway(device_id)
+def _read(answer: Answer, kind: type[_T]) -> _T:
+    """Read the body of a good answer. Raises: PeerFault http.refused, DecodeFault command.structure."""
+    if answer.status != 200:
+        raise PeerFault("http.refused", f"{answer.status} {answer.code}")
+    try:
+        return msgspec.json.decode(answer.body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        raise DecodeFault("command.structure", "body of an answer") from problem
+
+
+def known_gateway(inventory: Inventory, peer: ValidatedCertificate) -> Gateway:
+    """Find the gateway that a connected peer is.
+
+    Raises: SecurityFault administrator.unknown_gateway; CertificateRejected pki.not_pinned for another certificate than the one on file.
+    """
+    gateway = inventory.gateway(str(peer.device_id))
     if gateway is None:
-        log.warning("gateway_unknown", gateway=device_id)
-        return
-    session = GatewaySession(office, gateway, channel)
-    log.info("gateway_connected", gateway=device_id)
+        raise SecurityFault("administrator.unknown_gateway", str(peer.device_id))
+    if gateway.tls != peer.certificate:
+        raise CertificateRejected("pki.not_pinned", str(peer.device_id))
+    return gateway
+
+
+async def serve_gateway(
+    office: Office, peer: ValidatedCertificate, channel: Streams, stop: asyncio.Event, require_standing: Callable[[], None]
+) -> None:
+    """Hold a gateway's channel: reconcile, observe, and look again for work until either side closes.
+
+    `require_standing` raises once the gateway's certificate no longer counts; it is asked before each round of commands.
+    """
+    device_id = str(peer.device_id)
     seen, looks = -1, 0
     try:
+        session = GatewaySession(office, known_gateway(office.inventory, peer), channel)
+        log.info("gateway_connected", gateway=device_id)
         while not stop.is_set():
             revision = office.inventory.revision()
             if revision != seen or looks % OBSERVE_LOOKS == 0:
+                require_standing()
                 with office.clock.hold():
                     if revision != seen:
                         await session.reconcile()
@@ -124,5 +153,7 @@ async def serve_gateway(office: Office, device_id: str, channel: Streams, stop: 
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await stop.wait()
+    except SecurityFault as fault:
+        log.warning("gateway_refused", gateway=device_id, code=fault.code)
     except SmgwError as fault:
         log.info("gateway_disconnected", gateway=device_id, code=fault.code)

@@ -17,10 +17,11 @@ from smgw.net.http_exchange import Streams
 from smgw.net.identity import load_identity
 from smgw.net.revocation import keep_fresh
 from smgw.net.smpki_tls import listen
-from smgw.pki.chain import ValidatedCertificate
+from smgw.pki.chain import CertificateUse, ValidatedCertificate
 from smgw.pki.names import Role
 from smgw.pki.triple import ADMINISTRATOR_KEYS
 
+GATEWAYS = frozenset({Role.SMGW})
 SESSION_END_S = 5.0
 """So long open sessions have to end when the administrator stops."""
 
@@ -38,10 +39,13 @@ async def run_administrator(
     sessions: set[asyncio.Task[None]] = set()
     refused = 0
 
+    def require_standing(peer: ValidatedCertificate) -> None:
+        identity.trust.validate(peer.certificate, now=clock.now(), use=CertificateUse.TLS_CLIENT, roles=GATEWAYS)
+
     async def on_management(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: ValidatedCertificate) -> None:
         sessions.add(task := cast("asyncio.Task[None]", asyncio.current_task()))
         try:
-            await serve_gateway(office, str(peer.device_id), Streams(reader, writer), stop)
+            await serve_gateway(office, peer, Streams(reader, writer), stop, lambda: require_standing(peer))
         finally:
             sessions.discard(task)
 
@@ -66,7 +70,7 @@ async def run_administrator(
                 identity=identity.tls,
                 trust=identity.trust,
                 clock=clock,
-                roles=frozenset({Role.SMGW}),
+                roles=GATEWAYS,
                 on_refused=on_refused,
             )
             stack.callback(server.close)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from smgw.cli import decode_cms, decode_sml, decode_status
+from smgw.core.errors import ConfigError
 from smgw.core.status_flags import Layout
 
 app = typer.Typer(help="Explain recorded octets.", no_args_is_help=True)
@@ -27,11 +28,15 @@ class Language(StrEnum):
 
 def read(source: str) -> bytes:
     """Read a file or standard input, at most 64 MiB; a file that can't be read ends the program with code 3."""
+    if source == "-":
+        return sys.stdin.buffer.read(LIMIT)
     try:
-        return sys.stdin.buffer.read(LIMIT) if source == "-" else Path(source).read_bytes()[:LIMIT]
+        with Path(source).open("rb") as file:
+            return file.read(LIMIT)
     except OSError as problem:
-        typer.echo(f"{source}: {problem.strerror}", err=True)
-        raise typer.Exit(3) from problem
+        fault = ConfigError("decode.file", f"{source}: {problem.strerror}")
+        typer.echo(f"{fault.title}: {fault.detail}\n{fault.hint} [{fault.code}]", err=True)
+        raise typer.Exit(fault.exit_code) from problem
 
 
 @app.command()

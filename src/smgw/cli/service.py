@@ -49,10 +49,21 @@ def run_role(role: Role, clock_spec: str, *, stop_on_eof: bool) -> int:
     configure_diagnostics()
     try:
         asyncio.run(_run(role, clock_spec, stop_on_eof=stop_on_eof))
-    except SmgwError as fault:
+    except (SmgwError, ExceptionGroup) as problem:
+        fault = cause_of(problem)
+        if fault is None:
+            raise
         structlog.get_logger(__name__).error("stopped", code=fault.code, detail=fault.detail, hint=fault.hint)
         return fault.exit_code
     return 0
+
+
+def cause_of(problem: Exception) -> SmgwError | None:
+    """Give the first fault of a group whose members are all faults with a code; None when another error is among them."""
+    if isinstance(problem, ExceptionGroup):
+        causes = [cause_of(member) for member in problem.exceptions]
+        return causes[0] if all(causes) else None
+    return problem if isinstance(problem, SmgwError) else None
 
 
 async def _run(role: Role, clock_spec: str, *, stop_on_eof: bool) -> None:

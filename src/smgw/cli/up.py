@@ -10,9 +10,11 @@ import msgspec
 import typer
 from rich.console import Console
 
-from smgw.core.errors import SmgwError
+from smgw.core.errors import PeerFault, SmgwError
+from smgw.core.identifiers import DeviceId
 from smgw.simulation.system import Launcher, Options
 
+PERIODS_S = (60, 300, 900, 1800, 3600)
 NOTICE = "This gateway is software and not certified: for tests, learning and private use, never for billing under calibration law."
 
 
@@ -26,7 +28,9 @@ def up(
     interval: Annotated[int | None, typer.Option(help="Seconds between telegrams of simulated and replayed meters.", min=1)] = None,
     period: Annotated[int | None, typer.Option(help="Register period in seconds: 60, 300, 900, 1800 or 3600.")] = None,
     until: Annotated[str, typer.Option(help="`delivered`: end as soon as the participant holds a complete, verified day.")] = "",
-    timeout: Annotated[float | None, typer.Option(help="End after so many real seconds; with --until delivered this is a failure.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="End after so many real seconds; with --until delivered this is a failure.", min=0.1)
+    ] = None,
     gateway_id: Annotated[str, typer.Option(help="Device id of the gateway, for example ESGW0000000001; only at the first start.")] = "",
     fault: Annotated[
         list[str] | None, typer.Option(help="NAME=PROBABILITY of a simulated meter, see `smgw meter run`. May be repeated.")
@@ -39,6 +43,10 @@ def up(
     """
     if until not in ("", "delivered"):
         raise typer.BadParameter("only `delivered` is known", param_hint="--until")
+    if period is not None and period not in PERIODS_S:
+        raise typer.BadParameter(f"one of {', '.join(map(str, PERIODS_S))}", param_hint="--period")
+    if gateway_id and not _is_gateway_id(gateway_id):
+        raise typer.BadParameter("E, three letters, two hex digits, eight digits: ESGW0000000001", param_hint="--gateway-id")
     options = Options(
         data=data,
         meters=tuple(meter or ()),
@@ -56,6 +64,14 @@ def up(
     except SmgwError as fault_:
         console.print(f"{fault_.title}: {fault_.detail}\n{fault_.hint} [{fault_.code}]", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(fault_.exit_code) from fault_
+
+
+def _is_gateway_id(text: str) -> bool:
+    try:
+        device_id = DeviceId.parse(text)
+    except PeerFault:
+        return False
+    return device_id.medium == "E" and str(device_id) == text
 
 
 async def _up(options: Options, console: Console, *, as_json: bool) -> None:

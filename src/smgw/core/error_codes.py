@@ -148,12 +148,10 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "command.structure": ErrorCode("A command or answer is not well formed", "Compare it with docs/wan-interface.md."),
     "command.size": ErrorCode("A command or answer is too large", "Send less at once."),
     "command.age": ErrorCode("A command was made too long ago or in the future", "Compare the clocks of both sides."),
-    "command.replayed": ErrorCode("A command with that id was obeyed before", "Make a new command; repeated ones are answered from memory."),
     "command.recipient": ErrorCode("A command is meant for another gateway", "Check the gateway id that the command was made for."),
     "command.resource": ErrorCode("There is no such resource, or no right to it", "See docs/wan-interface.md for what can be asked."),
     "command.profile": ErrorCode("A profile does not fit its rules or the other profiles", "The detail names the field; correct the profile and send it with a higher version."),
     "http.malformed": ErrorCode("The other side does not speak HTTP/1.1 as it must", "Capture the exchange; proxies in between are not allowed."),
-    "http.size": ErrorCode("An HTTP message is too large", "Send less at once."),
     "http.pipelined": ErrorCode("HTTP octets came that nothing asked for, or behind an unanswered request", "Send one request, then wait for its answer."),
     "http.method": ErrorCode("An HTTP method is not offered here", "GET, PUT, POST and DELETE are."),
     "http.length": ErrorCode("An HTTP message does not say how long it is", "Send Content-Length; transfer encodings are not taken."),
@@ -173,7 +171,6 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "login.refused": ErrorCode("Name or password is wrong", "Check both; after five failures log-in is locked for one to five minutes."),
     "login.stale": ErrorCode("The log-in challenge has expired", "Answer the fresh challenge of the 401 reply; the password is right."),
     "login.replayed": ErrorCode("A log-in answer was used before", "Count nc up with each request, or answer the fresh challenge."),
-    "login.locked": ErrorCode("Log-in is locked after too many failures", "Wait up to five minutes; a client certificate still works."),
     # consumer interface: M2M calls (see smgw.gateway.han.m2m)
     "m2m.body": ErrorCode("The request body is not the JSON object of an M2M call", 'Send one object with a "method", at most 64 KiB.'),
     "m2m.method": ErrorCode("Unknown M2M method", "Use smgw-info, user-info, usage-point-info, readings, log or self-test."),
@@ -208,12 +205,15 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "profile.version": ErrorCode("A profile of that or a higher version is installed", "Send changes with a higher version."),
     # administrator
     "administrator.config": ErrorCode("The administrator's configuration can't be used", "The detail names the key."),
+    "administrator.damaged": ErrorCode("The administrator's inventory is damaged", "Restore inventory.db from a backup."),
+    "administrator.unknown_gateway": ErrorCode("The gateway is not in the administrator's inventory", "Add it with its certificate triple first."),
     "administrator.store": ErrorCode("The administrator's inventory takes no data for the moment", "Check the free space of the disk; nothing was changed."),
     # identities and secret files
     "secret.exists": ErrorCode("There is a secret file of that name already", "Remove it only if its keys are no longer needed."),
     "secret.missing": ErrorCode("The secret file can't be read", "Without it the security module stays closed; restore it from a backup."),
     "secret.readable": ErrorCode("The secret file is readable by others", "Run chmod 600 on it."),
     "identity.missing": ErrorCode("There are no certificates in that folder", "Request and install a certificate triple first."),
+    "identity.unreadable": ErrorCode("The certificates of that folder can't be read", "Check the rights of triple.pem and issuers.pem."),
     # self-test
     "self_test.program": ErrorCode("The program's files are not those the gateway started with", "Install the program again and restart."),
     "self_test.keys": ErrorCode("A key does not belong to its certificate", "Request new certificates for the keys held."),
@@ -286,6 +286,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "trudi.taf1_calendar": ErrorCode("The number of calendar days does not fit the billing period of TAF 1", "One SpecialDayProfile per day is needed."),
     "trudi.taf1_boundary_missing": ErrorCode("There is no reading at the start or end of the billing period", "The detail names list and time."),
     "trudi.taf1_boundary_status": ErrorCode("The reading at the start or end of the billing period is not valid", "Status 3 and 4 can't be billed; the detail names list and time."),
+    "decode.file": ErrorCode("A file to explain can't be read", "Check path and permissions; `-` reads standard input."),
     "verify.file": ErrorCode("A file can't be read or written", "Check path and permissions."),
     # tariff use cases (see smgw.tariff)
     "tariff.stage_count": ErrorCode("A tariff has no stage or more than 20", "The error register 63 does not count and can't be a stage."),
@@ -320,6 +321,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "readings.unit": ErrorCode("A read-out has a unit that readings can't have", "The detail names its ESPI code."),
     # smgw up
     "up.state": ErrorCode("The folder's system file can't be read", "Start in a new folder with --data, or restore system.json."),
+    "up.folder": ErrorCode("The system's folder can't be used", "Check free space and rights, or name another folder with --data."),
     "up.gateway_id": ErrorCode("The folder holds a system with another gateway", "Leave --gateway-id out, or use another folder."),
     "up.meters": ErrorCode("The meters can't be used together", "Each meter can be named once."),
     "up.start": ErrorCode("A part of the system did not start", "Its log file names the reason."),

@@ -11,6 +11,7 @@ from smgw.pki.requests import make_request_package
 from smgw.pki.triple import CertificateTriple, KeyNames, read_certificates, triple_of
 from smgw.pki.trust import TrustStore
 from smgw.security.content import Credential
+from smgw.security.files import write_durably
 from smgw.security.secret_file import create_secret, load_secret
 from smgw.security.software import SoftwareModule
 from smgw.security.tls import TlsIdentity, pem_bundle
@@ -43,9 +44,9 @@ def create_keys(folder: Path, keys: KeyNames, role: Role, name: str) -> bytes:
 
 
 def install_certificates(folder: Path, triple: CertificateTriple, issuers: list[x509.Certificate]) -> None:
-    """Store the issued triple and the sub-CA certificates that others need to check it."""
-    (folder / TRIPLE_FILE).write_bytes(triple.to_pem())
-    (folder / ISSUERS_FILE).write_bytes(pem_bundle(issuers))
+    """Store the issued triple and the sub-CA certificates that others need to check it, the triple last: it completes the identity."""
+    write_durably(folder / ISSUERS_FILE, pem_bundle(issuers))
+    write_durably(folder / TRIPLE_FILE, triple.to_pem())
 
 
 def open_module(folder: Path) -> SoftwareModule:
@@ -54,12 +55,17 @@ def open_module(folder: Path) -> SoftwareModule:
 
 
 def load_identity(folder: Path, keys: KeyNames) -> Identity:
-    """Open everything. Raises: ConfigError identity.missing, secret.missing; faults of module, triple and trust store."""
+    """Open everything.
+
+    Raises: ConfigError identity.missing, identity.unreadable, secret.missing; faults of module, triple and trust store.
+    """
     try:
         triple = triple_of(read_certificates((folder / TRIPLE_FILE).read_bytes()))
         issuers = read_certificates((folder / ISSUERS_FILE).read_bytes())
     except FileNotFoundError as problem:
         raise ConfigError("identity.missing", folder.name) from problem
+    except OSError as problem:
+        raise ConfigError("identity.unreadable", problem.strerror or "") from problem
     return Identity(
         module=open_module(folder),
         triple=triple,

@@ -3,6 +3,9 @@
 What exists is kept; doing it twice changes nothing.
 """
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -19,7 +22,7 @@ from smgw.core.profiles import CommunicationProfile, ConsumerProfile, Evaluation
 from smgw.gateway.config import AdministratorConfig as GatewayAdministrator
 from smgw.gateway.config import GatewayConfig, GatewayFolder, LinkConfig
 from smgw.net.identity import TRIPLE_FILE, TRUST_FOLDER, create_keys, install_certificates
-from smgw.pki.deployment import PkiFolder
+from smgw.pki.deployment import ROOT_FOLDER, PkiFolder
 from smgw.pki.names import Role
 from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS, CertificateTriple, KeyNames, read_certificates, triple_of
 from smgw.protocol.digest_auth import CONSUMER_REALM, Algorithm, ha1
@@ -124,18 +127,35 @@ def simulated_meter(name: Literal["household", "heat-pump"], number: int, label:
     )
 
 
+@contextmanager
+def _made_whole(folder: Path, mark: str) -> Iterator[Path | None]:
+    """Give a place to make a folder in, None when it holds its mark already.
+
+    It takes its name only once it is complete: a power cut leaves no half, and the next start makes it anew.
+    """
+    if (folder / mark).exists():
+        yield None
+        return
+    staging = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(staging, ignore_errors=True)
+    yield staging
+    staging.rename(folder)
+
+
 def open_pki(layout: Layout, now: datetime) -> PkiFolder:
     """Open the system's own test PKI, or found it."""
-    if (layout.pki / "root").exists():
-        return PkiFolder.open(layout.pki)
-    return PkiFolder.found(layout.pki, now=now, sub_name=ORGANISATION)
+    with _made_whole(layout.pki, ROOT_FOLDER) as staging:
+        if staging is not None:
+            PkiFolder.found(staging, now=now, sub_name=ORGANISATION)
+    return PkiFolder.open(layout.pki)
 
 
 def found_identity(folder: Path, keys: KeyNames, role: Role, name: str, pki: PkiFolder, now: datetime) -> CertificateTriple:
     """Give a role its keys, its triple and its trust store; what exists is kept, with fresh revocation lists."""
-    if not (folder / TRIPLE_FILE).exists():
-        package = create_keys(folder, keys, role, name)
-        install_certificates(folder, pki.issue(package, role, now=now), [pki.sub().certificate])
+    with _made_whole(folder, TRIPLE_FILE) as staging:
+        if staging is not None:
+            package = create_keys(staging, keys, role, name)
+            install_certificates(staging, pki.issue(package, role, now=now), [pki.sub().certificate])
     pki.trust(now).save(folder / TRUST_FOLDER)
     return triple_of(read_certificates((folder / TRIPLE_FILE).read_bytes()))
 

@@ -26,6 +26,7 @@ from smgw.gateway.config import LinkConfig
 from smgw.net.pacemaker import Pacemaker
 from smgw.participant.config import provision_participant
 from smgw.pki.names import Role
+from smgw.security.files import write_durably
 from smgw.simulation.discovery import meter_of_dump, meter_of_link
 from smgw.simulation.processes import Processes
 from smgw.simulation.provisioning import (
@@ -90,11 +91,14 @@ class Launcher:
 
     async def run(self) -> dict[str, Any]:
         """Start, serve until stopped or delivered, stop; gives the summary. Raises: Unavailable up.* when something did not come up."""
-        self._layout.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with AsyncExitStack() as stack:
-            stack.enter_context(_only_one(self._layout.path))
-            runtime = _runtime_folder(self._layout.path, stack)
-            system = await self._found()
+            try:
+                self._layout.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+                stack.enter_context(_only_one(self._layout.path))
+                runtime = _runtime_folder(self._layout.path, stack)
+                system = await self._found()
+            except OSError as problem:
+                raise ConfigError("up.folder", f"{problem.filename or self._layout.path}: {problem.strerror}") from problem
             clock_spec = await self._start_clock(system, runtime, stack)
             stack.push_async_callback(self._processes.kill)
             await self._start_all(system, runtime, clock_spec)
@@ -108,9 +112,7 @@ class Launcher:
 
     def _save(self, system: System, **changes: Any) -> System:
         system = msgspec.structs.replace(system, **changes)
-        partial = self._layout.state.with_suffix(".partial")
-        partial.write_bytes(msgspec.json.format(msgspec.json.encode(system), indent=2) + b"\n")
-        partial.replace(self._layout.state)
+        write_durably(self._layout.state, msgspec.json.format(msgspec.json.encode(system), indent=2) + b"\n")
         return system
 
     async def _found(self) -> System:
@@ -119,7 +121,7 @@ class Launcher:
         if self._layout.state.exists():
             try:
                 held = msgspec.json.decode(self._layout.state.read_bytes(), type=System)
-            except msgspec.MsgspecError as problem:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
                 raise ConfigError("up.state", str(problem)[:200]) from problem
         self._heard = {meter.source for meter in held.meters} if held is not None else set[str]()
         start = self._start_time(held)
@@ -307,7 +309,7 @@ def _free_ports(held: Ports | None) -> Ports:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 bound.bind(("127.0.0.1", 0 if held is None else getattr(held, name)))
-            except OSError:
+            except (OSError, OverflowError):
                 bound.bind(("127.0.0.1", 0))
             chosen[name] = int(bound.getsockname()[1])
     return Ports(**chosen)
@@ -316,8 +318,7 @@ def _free_ports(held: Ports | None) -> Ports:
 def _password(path: Path) -> str:
     """Give the consumer's password; it is made once and kept readable by its owner alone."""
     if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(16) + "\n")
+        write_durably(path, secrets.token_urlsafe(16).encode() + b"\n", 0o600)
     return path.read_text().strip()
 
 
