@@ -17,7 +17,7 @@ from smgw.core.identifiers import DeviceId
 from smgw.core.instant import ClockStatus, parse_time, period_floor
 from smgw.core.profiles import EvaluationProfile, MeterProfile, Profile
 from smgw.core.state import Event as StateEvent
-from smgw.core.state import Permission
+from smgw.core.state import Permission, State
 from smgw.core.status_word import GATEWAY_OK, GatewayStatus
 from smgw.gateway.acquisition import Acquisition, Event, Outcome, comparable, record_of
 from smgw.gateway.clock import GatewayClock
@@ -27,7 +27,7 @@ from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.han.journal_data import JournalData
 from smgw.gateway.han.ports import GatewayInfo, WanCertificates
 from smgw.gateway.han.server import start_consumer_server
-from smgw.gateway.leds import leds_of
+from smgw.gateway.leds import LampInputs, leds_of
 from smgw.gateway.lmn.reader import LinkReader
 from smgw.gateway.logs import Recorder
 from smgw.gateway.self_test import Subject, program_hash, run_checks
@@ -65,7 +65,9 @@ class Gateway:
         self.journal = Journal.open(folder.journal, self.identity.module.storage_key(JOURNAL_PURPOSE))
         self.clock = GatewayClock(base_clock)
         self.recorder = Recorder(self.journal, self.clock)
-        self.states = StateKeeper(self.recorder)
+        self.states = StateKeeper(self.recorder, self.clock)
+        self.states.watch(self._note_state)
+        self._was_normal = False
         self.acquisition = Acquisition()
         self.program_hash = program_hash()
         self.files = 0
@@ -267,16 +269,23 @@ class Gateway:
             state=self.states.state,
             time=self.clock.now(),
             clock_status=self.clock.status,
-            leds=leds_of(
-                self.states.state,
-                self.clock.status,
-                meters_heard=self.acquisition.telegrams > 0,
-                administrator_connected=self.channel.connected,
-            ),
+            leds=leds_of(self.states.state, self._lamp_inputs(), _now_ms()),
             last_delivery=parse_time(last) if last else None,
             han_certificate=han.public_bytes(Encoding.DER),
             wan_certificates=(WanCertificates(self.identity.triple.sig.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER)),),
         )
+
+    def _lamp_inputs(self) -> LampInputs:
+        channel = self.channel
+        return LampInputs(
+            ready=self._was_normal,
+            administrator="operational" if channel.connected else "connecting" if channel.dialling else "none",
+            wired_meter=self.acquisition.telegrams > 0,
+            time_set=self.clock.status is ClockStatus.VALID,
+        )
+
+    def _note_state(self) -> None:
+        self._was_normal |= self.states.state is State.NORMAL
 
     def _context(self) -> Context:
         administrator = self.config.administrator
@@ -308,6 +317,10 @@ class Gateway:
             "unknown": self.acquisition.unknown,
             **self.counters(),
         }
+
+
+def _now_ms() -> int:
+    return int(asyncio.get_running_loop().time() * 1_000)
 
 
 async def run_gateway(
