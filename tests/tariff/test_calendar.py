@@ -14,6 +14,7 @@ from smgw.tariff.calendar import (
     moment_of,
     quarter_of,
     stage_at,
+    stages_between,
     timeline,
 )
 
@@ -93,6 +94,19 @@ def test_a_timeline_is_the_stage_of_each_of_its_quarter_hours() -> None:
     first, last = quarter_of(datetime(2026, 3, 27, 5, 30, tzinfo=UTC)), quarter_of(datetime(2026, 4, 2, 17, 15, tzinfo=UTC))
     assert timeline(WEEK, first, last).tolist() == [stage_at(WEEK, quarter) for quarter in range(first, last)]
     assert timeline(WEEK, first, first).tolist() == []
+
+
+@pytest.mark.req("TAF-21")
+@pytest.mark.parametrize("year", [2025, 2026])
+def test_stages_between_are_those_of_the_timeline_across_both_changes_of_the_clocks(year: int) -> None:
+    calendar = SwitchCalendar({"numbered": NUMBERED}, {date(year, month, day): "numbered" for month in (3, 10) for day in range(24, 32)})
+    for start in (datetime(year, 3, 23, 12, tzinfo=UTC), datetime(year, 10, 23, 12, tzinfo=UTC)):
+        first = quarter_of(start)
+        for offset in range(0, 8 * 96, 7):
+            for length in (1, 2, 5, 97):
+                begin, end = first + offset, first + offset + length
+                assert stages_between(calendar, begin, end) == set(timeline(calendar, begin, end).tolist())
+    assert stages_between(calendar, first, first) == set()
 
 
 def test_a_quarter_hour_and_its_start_belong_together() -> None:

@@ -5,16 +5,19 @@ with 25 hours they occur twice and have the same stage both times.
 Source: TAF-02, TAF-21; 30-han-consumer-interface 3.5.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from smgw.core.errors import DomainFault
 from smgw.core.instant import BERLIN, from_microseconds, local_day, local_midnight
+
+if TYPE_CHECKING:
+    # Arrays are imported where they are made: a gateway, which takes one reading at a time, does without.
+    import numpy as np
+    import numpy.typing as npt
 
 QUARTER_HOUR_S: Final = 900
 QUARTER_HOUR_US: Final = QUARTER_HOUR_S * 1_000_000
@@ -22,7 +25,7 @@ QUARTERS_PER_DAY: Final = 96
 NO_STAGE: Final = -1
 """Stands in timelines for a quarter hour whose day has no day profile."""
 
-Timeline = npt.NDArray[np.int32]
+Timeline: TypeAlias = "npt.NDArray[np.int32]"
 
 
 class SwitchCalendar(msgspec.Struct, frozen=True):
@@ -100,26 +103,47 @@ def moment_of(quarter: int) -> datetime:
     return from_microseconds(quarter * QUARTER_HOUR_US)
 
 
-def _wall_quarters(start: int, count: int) -> npt.NDArray[np.intp]:
+def _wall_quarters(start: int, count: int) -> list[int]:
     """List the wall-clock quarter hours of a day of `count` quarter hours, in the order in which they pass."""
     local = (moment_of(start + number).astimezone(BERLIN) for number in range(count))
-    return np.fromiter((moment.hour * 4 + moment.minute // 15 for moment in local), dtype=np.intp, count=count)
+    return [moment.hour * 4 + moment.minute // 15 for moment in local]
+
+
+def _days(calendar: SwitchCalendar, first: int, last: int) -> Iterator[tuple[int, str | None, list[int] | None]]:
+    """Walk the local days that quarter hours from `first` up to, not including, `last` touch.
+
+    Gives where each starts, its day profile, and its wall-clock quarter hours where they are not just all 96.
+    """
+    day = local_day(moment_of(first))
+    cursor = quarter_of(local_midnight(day))
+    while cursor < last:
+        name = calendar.profile_name(day)
+        day += timedelta(days=1)
+        following = quarter_of(local_midnight(day))
+        yield cursor, name, None if following - cursor == QUARTERS_PER_DAY else _wall_quarters(cursor, following - cursor)
+        cursor = following
 
 
 def timeline(calendar: SwitchCalendar, first: int, last: int) -> Timeline:
     """Give the stage of each quarter hour from `first` up to, not including, `last`; NO_STAGE where the calendar does not reach."""
+    import numpy as np
+
     rows: dict[str | None, Timeline] = {name: np.array(profile, dtype=np.int32) for name, profile in calendar.day_profiles.items()}
     rows[None] = np.full(QUARTERS_PER_DAY, NO_STAGE, dtype=np.int32)
-    day = local_day(moment_of(first))
-    cursor = begin = quarter_of(local_midnight(day))
-    pieces = [rows[None][:0]]
-    while cursor < last:
-        row = rows[calendar.profile_name(day)]
-        day += timedelta(days=1)
-        following = quarter_of(local_midnight(day))
-        pieces.append(row if following - cursor == QUARTERS_PER_DAY else row[_wall_quarters(cursor, following - cursor)])
-        cursor = following
+    begin = quarter_of(local_midnight(local_day(moment_of(first))))
+    days = _days(calendar, first, last)
+    pieces = [rows[None][:0], *(rows[name] if wall is None else rows[name][wall] for _, name, wall in days)]
     return np.concatenate(pieces)[first - begin : last - begin]
+
+
+def stages_between(calendar: SwitchCalendar, first: int, last: int) -> set[int]:
+    """Give the stages that hold between two quarter hours, the last not included; NO_STAGE where the calendar does not reach."""
+    found: set[int] = set()
+    for begin, name, wall in _days(calendar, first, last):
+        row = (NO_STAGE,) * QUARTERS_PER_DAY if name is None else calendar.day_profiles[name]
+        stages = row if wall is None else tuple(row[quarter] for quarter in wall)
+        found.update(stages[max(first - begin, 0) : last - begin])
+    return found
 
 
 def stage_at(calendar: SwitchCalendar, quarter: int) -> int:

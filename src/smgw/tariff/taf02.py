@@ -12,11 +12,9 @@ Source: TAF-02, TAF-20, TAF-21, TAF-22; 20-wan-crypto-pki 3.1, 3.2; 30-han-consu
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from smgw.core.errors import DomainFault
 from smgw.core.instant import microseconds
@@ -24,14 +22,19 @@ from smgw.core.obis import ERROR_REGISTER_TARIFF, Obis
 from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
 from smgw.core.status_word import GATEWAY_OK
-from smgw.tariff.calendar import NO_STAGE, QUARTER_HOUR_US, SwitchCalendar, quarter_of, stage_at, timeline
+from smgw.tariff.calendar import NO_STAGE, QUARTER_HOUR_US, SwitchCalendar, quarter_of, stage_at, stages_between, timeline
 from smgw.tariff.common import is_usable
+
+if TYPE_CHECKING:
+    # Arrays are imported where they are made: a gateway, which takes one reading at a time, does without.
+    import numpy as np
+    import numpy.typing as npt
 
 MAX_STAGES: Final = 20
 _MAX_QUARTERS: Final = 1100 * 96
 
-Integers = npt.NDArray[np.int64]
-RawValues = npt.NDArray[Any]
+Integers: TypeAlias = "npt.NDArray[np.int64]"
+RawValues: TypeAlias = "npt.NDArray[Any]"
 """int64, or object with Python integers where a value needs more than 64 bits."""
 
 
@@ -128,10 +131,10 @@ class Series(msgspec.Struct, frozen=True):
     targets_us: Integers
     """Target times in microseconds since 1970."""
     raws: RawValues
-    valid: npt.NDArray[np.bool_]
-    sequences: Integers | None = None
+    valid: "npt.NDArray[np.bool_]"
+    sequences: "Integers | None" = None
     """Journal numbers; the position in the series where there are none."""
-    statuses: Integers | None = None
+    statuses: "Integers | None" = None
     """Gateway words."""
 
 
@@ -140,6 +143,8 @@ def columns_of(readings: Iterable[SignedReading], meter_id: str, obis: Obis) -> 
 
     Raises: DomainFault tariff.unit_changed.
     """
+    import numpy as np
+
     kept = []
     # A register has few different pairs of status words, so each pair is judged once.
     usable: dict[tuple[int, int], bool] = {}
@@ -167,6 +172,8 @@ def columns_of(readings: Iterable[SignedReading], meter_id: str, obis: Obis) -> 
 
 def raw_values(raws: Sequence[int]) -> RawValues:
     """Make a column of values: int64, or Python integers where the difference of two could need more than 64 bits."""
+    import numpy as np
+
     return np.array(raws, dtype=np.int64 if not raws or max(max(raws), -min(raws)) < 1 << 62 else object)
 
 
@@ -174,15 +181,15 @@ def _interval_stage(rules: Taf02Rules, first: int, last: int) -> int:
     """Say where the energy between two quarter hours goes."""
     if last - first == 1:
         return stage_at(rules.calendar, first)
-    stages = timeline(rules.calendar, first, last)
-    if (stages == NO_STAGE).any():
+    stages = stages_between(rules.calendar, first, last)
+    if NO_STAGE in stages:
         return NO_STAGE
-    return int(stages[0]) if (stages == stages[0]).all() else ERROR_REGISTER_TARIFF
+    return stages.pop() if len(stages) == 1 else ERROR_REGISTER_TARIFF
 
 
 def _opening_stage(rules: Taf02Rules, first: int, last: int) -> int:
     """Say where the energy before the first valid reading goes."""
-    return NO_STAGE if (timeline(rules.calendar, first, last) == NO_STAGE).any() else ERROR_REGISTER_TARIFF
+    return NO_STAGE if NO_STAGE in stages_between(rules.calendar, first, last) else ERROR_REGISTER_TARIFF
 
 
 def step(rules: Taf02Rules, state: State, target: datetime, raw: int, *, valid: bool, sequence: int = 0, status: int = GATEWAY_OK) -> State:
@@ -225,6 +232,8 @@ def step_reading(rules: Taf02Rules, state: State, signed: SignedReading) -> Stat
 
 def _interval_stages(rules: Taf02Rules, quarters: Integers) -> Integers:
     """Say for each two neighbouring quarter hours where the energy between them goes."""
+    import numpy as np
+
     first = int(quarters[0])
     stages = timeline(rules.calendar, first, int(quarters[-1]))
     slots = quarters - first
@@ -245,11 +254,13 @@ class _Selection(NamedTuple):
     """Quarter hour of every reading of the series."""
     opening: int | None
     """The first reading of the period, of any status."""
-    kept: npt.NDArray[np.intp]
+    kept: "npt.NDArray[np.intp]"
     """The valid readings."""
 
 
 def _select(rules: Taf02Rules, series: Series) -> _Selection:
+    import numpy as np
+
     quarters = series.targets_us // QUARTER_HOUR_US
     on_raster = (quarters * QUARTER_HOUR_US == series.targets_us) & (quarters >= rules.first_quarter) & (quarters <= rules.last_quarter)
     usable = np.flatnonzero(on_raster)
@@ -288,6 +299,8 @@ def intervals(rules: Taf02Rules, series: Series) -> Intervals:
 
 def evaluate(rules: Taf02Rules, series: Series) -> State:
     """Recompute the state from all readings of a register; bit for bit what `step` gives for them one after the other."""
+    import numpy as np
+
     quarters, opening, kept = _select(rules, series)
 
     def mark(position: int) -> Mark:
