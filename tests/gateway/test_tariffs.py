@@ -246,3 +246,62 @@ def test_extremes_are_booked_at_the_end_of_the_period(bench: Bench) -> None:
     }
     assert bench.store(profile, END + QUARTER, 60) == 0
     assert len(decode_delivery(bench.journal.pending(10)[0].body).registers) == 2
+
+
+def portal(source: EvaluationProfile, **consent: Any) -> EvaluationProfile:
+    about = {"consumer_id": "consumer1.sm", "recipient": "emt1.sm", "valid_from": START} | consent
+    return contract(13, {"contract": source.profile_id, "consent": msgspec.to_builtins(about)})
+
+
+@pytest.mark.req("TAF-13")
+@pytest.mark.parametrize(
+    ("consent", "code"),
+    [
+        ({"recipient": "emt2.sm"}, "tariff.consent"),
+        ({"consumer_id": "consumer2.sm"}, "tariff.consent"),
+        ({"valid_from": END}, "tariff.consent"),
+        ({"valid_to": START}, "tariff.period"),
+    ],
+)
+def test_nothing_is_copied_without_consent(consent: dict[str, Any], code: str) -> None:
+    source = evaluation_profile(7)
+    assert refusal(portal(source, **consent), START, source) == code
+
+
+@pytest.mark.req("TAF-13")
+def test_only_certain_contracts_of_the_same_consumer_are_copied() -> None:
+    source = contract(4, BANDS)
+    assert refusal(portal(source), START, source) == "tariff.source"
+    assert refusal(portal(evaluation_profile(7)), START) == "tariff.source"
+    stranger = evaluation_profile(7, consumer_id="consumer2.sm")
+    assert refusal(portal(stranger), START, stranger) == "tariff.source"
+
+
+@pytest.mark.req("TAF-13")
+def test_a_portal_gets_the_registers_of_the_source_unchanged(bench: Bench) -> None:
+    source = contract(2, CALENDAR, recipients=())
+    copy = portal(source)
+    for profile in (source, copy):
+        check_profile(profile, {**INSTALLED, "evaluation": [source]}, START)
+        bench.journal.put_profile(profile, profile.profile_id.encode(), START)
+    for target, raw in ((START, 0), (START + 6 * HOUR, 240), (END, 960), (END + QUARTER, 970)):
+        with bench.journal.transaction():
+            reading = Reading(METER_ID, ACTIVE_ENERGY_IMPORT, raw, 0, 30, target, target, int(GATEWAY_OK), 4)
+            bench.journal.append_readings([(reading, bytes(64))])
+            bench.evaluation.run([copy, source], METER_ID, target, target)
+    (message,) = bench.journal.pending(10)
+    delivery = decode_delivery(message.body)
+    assert (delivery.contract, delivery.taf) == (copy.profile_id, 13)
+    assert list(delivery.registers) == bench.journal.registers(source.profile_id)
+
+
+@pytest.mark.req("TAF-13")
+def test_a_portal_gets_only_readings_from_the_time_of_the_consent(bench: Bench) -> None:
+    source = evaluation_profile(7, recipients=(), valid_from=START)
+    copy = msgspec.structs.replace(portal(source, valid_to=START + 3 * QUARTER), delivery="period")
+    bench.journal.put_profile(source, b"source", START)
+    for number in range(5):
+        bench.store(copy, START + QUARTER * number, number)
+    targets = [s.reading.target_time for m in bench.journal.pending(10) for s in decode_delivery(m.body).readings]
+    assert targets == [START, START + QUARTER, START + 2 * QUARTER]
+    assert bench.events() == ["evaluation_failed"]

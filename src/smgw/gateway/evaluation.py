@@ -10,7 +10,7 @@ from uuid import UUID
 
 from smgw.codec.delivery_xml import encode_delivery
 from smgw.core.delivery import Delivery, reading_order
-from smgw.core.errors import IntegrityFault, SmgwError, Unavailable
+from smgw.core.errors import DomainFault, IntegrityFault, SmgwError, Unavailable
 from smgw.core.instant import from_microseconds, local_day, local_midnight, microseconds, period_floor
 from smgw.core.obis import Obis
 from smgw.core.profiles import EvaluationProfile
@@ -19,8 +19,11 @@ from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
 from smgw.gateway.billing import billing_period, book_billing_periods
 from smgw.gateway.logs import Recorder
+from smgw.gateway.tariff_rules import rules_of
 from smgw.gateway.tariffs import METHODS, Tariffs, book_extremes
 from smgw.storage.journal import Journal, OutboxMessage
+from smgw.tariff import taf13
+from smgw.tariff.taf07 import SeriesValue
 from smgw.tariff.taf12 import SignalKind
 
 __all__ = ["VALUES_PER_MESSAGE", "Evaluation", "billing_period", "due_until"]
@@ -33,6 +36,9 @@ REGISTERS = frozenset({1, 8, *METHODS})
 
 ON_DEMAND = frozenset({6, 11})
 """Use cases whose values are sent when the administrator orders it."""
+
+PORTAL = 13
+"""The use case that copies what another contract gave."""
 
 _SIGNALS = {SignalKind.WARNING: "credit_low", SignalKind.CUT_OFF: "credit_used_up", SignalKind.RELEASE: "credit_restored"}
 
@@ -66,7 +72,8 @@ class Evaluation:
     def run(self, profiles: Iterable[EvaluationProfile], meter_id: str, closed: datetime, now: datetime) -> int:
         """Evaluate all profiles of one meter up to `closed`; returns the number of messages queued. Joins an open transaction."""
         queued = 0
-        for profile in profiles:
+        # Copies come after what they are copied from.
+        for profile in sorted(profiles, key=lambda profile: profile.taf == PORTAL):
             if profile.meter_id == meter_id and profile.valid_from <= now:
                 queued += self._contain(profile, closed, now)
         return queued
@@ -104,6 +111,8 @@ class Evaluation:
             due = book_extremes(self._journal, profile, end, now)
         elif profile.taf in ON_DEMAND:
             return 0
+        elif profile.taf == PORTAL:
+            due = min(due, self._copied_until(self._source(profile), end))
         return sum(self._queue(profile, partner, due, now) for partner in profile.recipients)
 
     def _price(self, profile: EvaluationProfile, closed: datetime, now: datetime) -> datetime:
@@ -149,13 +158,41 @@ class Evaluation:
         mark = self._watermark(key, profile)
         queued = 0
         while mark < due:
-            readings, registers, end = self._content(profile, mark, due)
+            readings, registers, end = self._content(profile, mark, due, now)
             if readings or registers:
                 self._enqueue(profile, partner, (mark, end), now, readings, registers)
                 queued += 1
             mark = end
         self._set_watermark(key, mark)
         return queued
+
+    def _source(self, profile: EvaluationProfile) -> EvaluationProfile:
+        wanted = rules_of(profile).contract
+        for other in self._journal.profiles("evaluation"):
+            if isinstance(other, EvaluationProfile) and other.profile_id == wanted:
+                return other
+        raise DomainFault("tariff.source", wanted[:40])
+
+    def _copied_until(self, source: EvaluationProfile, closed: datetime) -> datetime:
+        """Give the moment up to which a contract has given everything that can be copied."""
+        if source.taf in METHODS:
+            return self.tariffs.booked_until(source)
+        return billing_period(source, closed)[0] if source.taf in REGISTERS else closed
+
+    def _copies(
+        self,
+        profile: EvaluationProfile,
+        readings: tuple[SignedReading, ...],
+        registers: tuple[RegisterValue, ...],
+        end: datetime,
+        now: datetime,
+    ) -> tuple[tuple[SignedReading, ...], tuple[RegisterValue, ...], datetime]:
+        """Leave what lies in the time of the consent. Raises: DomainFault tariff.consent."""
+        source, consent = self._source(profile), rules_of(profile).consent
+        values = [SeriesValue(signed.reading, signed) for signed in readings]
+        about = {"consumer_id": profile.consumer_id, "recipient": consent.recipient, "now": now}
+        copy = taf13.evaluate(source.taf, consent, registers=registers, values=values, **about)
+        return tuple(value.source for value in copy.values if value.source is not None), copy.registers, end
 
     def send(
         self,
@@ -200,9 +237,11 @@ class Evaluation:
         return message_id
 
     def _content(
-        self, profile: EvaluationProfile, after: datetime, until: datetime
+        self, profile: EvaluationProfile, after: datetime, until: datetime, now: datetime
     ) -> tuple[tuple[SignedReading, ...], tuple[RegisterValue, ...], datetime]:
         """Collect what is due in (after, until], at most one message's worth, and say how far it reaches."""
+        if profile.taf == PORTAL:
+            return self._copies(profile, *self._content(self._source(profile), after, until, now), now)
         if profile.taf in REGISTERS:
             return (), tuple(self._journal.registers(profile.profile_id, after=after, until=until)), until
         codes = [Obis.parse(text) for text in profile.registers]

@@ -10,10 +10,28 @@ from smgw.core.obis import Obis
 from smgw.core.profiles import EvaluationProfile
 from smgw.tariff.calendar import check_calendar
 from smgw.tariff.load_profile import check_power
-from smgw.tariff.rules import Bands, CalendarRules, CreditRules, EventRules, ExtremeRules, Rules, check_installable
+from smgw.tariff.rules import Bands, CalendarRules, Consent, CreditRules, EventRules, ExtremeRules, Rules, check_consent, check_installable
 from smgw.tariff.stages import MAX_DAYS, Frame
+from smgw.tariff.taf13 import SOURCES
 
-RULES: Final[dict[int, type[Rules]]] = {2: CalendarRules, 3: Bands, 4: Bands, 5: EventRules, 8: ExtremeRules, 12: CreditRules}
+
+class PortalRules(Rules, frozen=True, kw_only=True):
+    """Say what is copied for a portal (TAF 13)."""
+
+    contract: str
+    """Profile id of a contract of TAF 1, 2 or 7 of the same consumer and meter."""
+    consent: Consent
+
+
+RULES: Final[dict[int, type[Rules]]] = {
+    2: CalendarRules,
+    3: Bands,
+    4: Bands,
+    5: EventRules,
+    8: ExtremeRules,
+    12: CreditRules,
+    13: PortalRules,
+}
 """Use cases -> what their contracts hold as `rules`."""
 
 _BARE: Final = frozenset({1, 6, 7, 11})
@@ -43,6 +61,15 @@ def check_contract(profile: EvaluationProfile, installed: list[EvaluationProfile
             raise DomainFault("tariff.profile", "rules: this use case takes none")
         return
     rules = rules_of(profile)
+    if profile.taf == 13:
+        source = next((other for other in installed if other.profile_id == rules.contract), None)
+        if source is None or source.taf not in SOURCES:
+            raise DomainFault("tariff.source", rules.contract[:40])
+        if (source.consumer_id, source.meter_id) != (profile.consumer_id, profile.meter_id):
+            raise DomainFault("tariff.source", "another consumer's or meter's contract")
+        for recipient in profile.recipients:
+            check_consent(rules.consent, profile.consumer_id, recipient, now)
+        return
     latest = profile.valid_from + timedelta(days=MAX_DAYS)
     frame = Frame(profile.valid_from, min(profile.valid_to or latest, latest), profile.period_s)
     if profile.taf in ONE_REGISTER:

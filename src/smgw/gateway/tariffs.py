@@ -187,6 +187,10 @@ class Tariffs:
         stored = self._journal.get_state(f"tariff-log/{profile.profile_id}")
         return msgspec.json.decode(stored, type=list[Stored]) if stored is not None else []
 
+    def booked_until(self, profile: EvaluationProfile) -> datetime:
+        """Give the moment up to which all periods of a contract are booked."""
+        return self._load(profile, METHODS[profile.taf])[0].start
+
     def states(self, profile: EvaluationProfile) -> dict[str, Any]:
         """Give the tariff state of each register in the running period."""
         return self._load(profile, METHODS[profile.taf])[0].states or {}
