@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from smgw.core.errors import ConfigError, Unavailable
-from smgw.net.clock import ManualClock, OctetLedger, SystemClock, open_clock
+from smgw.net import clock as clock_module
+from smgw.net.clock import ManualClock, OctetLedger, SteadyClock, SystemClock, open_clock, steady
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -44,6 +45,29 @@ async def test_system_clock_sleeps_and_waits() -> None:
         clock.sent("a", 1)
         clock.received("a", 1)
     clock.close()
+
+
+@pytest.mark.req("TIME-02")
+@pytest.mark.parametrize("jump", [timedelta(days=3650), timedelta(days=-3650)])
+async def test_a_steady_clock_does_not_follow_when_the_computer_is_set(monkeypatch: pytest.MonkeyPatch, jump: timedelta) -> None:
+    class Jumped(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:
+            return datetime.now(UTC) + jump
+
+    clock = steady(SystemClock())
+    before = clock.now()
+    monkeypatch.setattr(clock_module, "datetime", Jumped)
+    assert abs(SystemClock().now() - before) > timedelta(days=3000)
+    assert timedelta() <= clock.now() - before < timedelta(seconds=10)
+    await clock.sleep_until(clock.now() + timedelta(milliseconds=5))
+    assert clock.now() - before >= timedelta(milliseconds=5)
+
+
+def test_a_simulated_clock_is_steady_already() -> None:
+    manual = ManualClock(START)
+    assert steady(manual) is manual
+    assert isinstance(steady(SteadyClock()), SteadyClock)
 
 
 @pytest.mark.parametrize("passes", range(8))

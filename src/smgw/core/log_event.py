@@ -290,6 +290,8 @@ EVENTS: dict[str, EventKind] = {
               "a period that has a value would get another; the first stays", _CLOCK),
     "values_stored": EventKind(1815, _I, (_S,), "Meter {meter}: {stored} values stored for {day}, {missing} missing, {marked} marked", "Zähler {meter}: {stored} Werte für {day} gespeichert, {missing} fehlen, {marked} markiert",
               "a local day of a meter is complete", _NONE),
+    "values_given_up": EventKind(1816, _E, (_S, _C), "{count} values were given up while the store took nothing", "{count} Werte wurden verworfen, während der Speicher nichts annahm",
+              "the store takes data again after more values waited than memory holds", _SPACE),
     # 1900–1999 store
     "store_filling": EventKind(1901, _W, (_S, _C), "{store} filled to {percent} %", "{store} zu {percent} % gefüllt",
               "readings or a log pass 80 % of their limit", _SPACE),

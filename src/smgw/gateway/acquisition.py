@@ -3,7 +3,7 @@
 Pure of I/O: records and time go in, readings and events come out; the caller stores them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -11,16 +11,17 @@ import msgspec
 
 from smgw.codec.sml import GetListResponse, SmlMessage, SmlTime
 from smgw.core.identifiers import meter_id_of
-from smgw.core.instant import ClockStatus, period_floor
+from smgw.core.instant import ClockStatus, period_floor, utc_text
 from smgw.core.obis import Obis
 from smgw.core.profiles import MeterProfile
 from smgw.core.reading import Reading
 from smgw.core.status_word import (
     METER_FATAL,
-    METER_IDENTIFICATION,
     METER_MAGNETIC,
     METER_MECHANICAL,
     GatewayStatus,
+    MeterKind,
+    identification_of,
     meter_word,
 )
 
@@ -29,6 +30,12 @@ TOLERANCE_SHARE = 100
 
 BACKFILL_LIMIT = 31 * 96
 """At most so many missed period ends are marked as missing after a standstill, per meter."""
+
+SINGLE_GAPS = 4
+"""So many missed period ends of one standstill are told one by one; more of them are told together."""
+
+UNSET_REACH = timedelta(days=1)
+"""So far beyond the newest value a clock that was never set may be before nothing is stored: a wrong one would close periods to come."""
 
 UNKNOWN_LIMIT = 64
 """At most so many unknown meters are remembered for the administrator's list."""
@@ -47,8 +54,11 @@ class Record(msgspec.Struct, frozen=True):
 
     server_id: bytes
     captured: datetime
+    """When the values were those of the meter, gateway time."""
     values: Mapping[Obis, Value]
     status: int | None
+    received: datetime | None = None
+    """When the telegram came, where the values are older than that."""
 
 
 class Event(NamedTuple):
@@ -56,6 +66,8 @@ class Event(NamedTuple):
 
     name: str
     parameters: dict[str, str]
+    times: tuple[datetime, ...] = ()
+    """The period ends that it is about; empty when it is about the present."""
 
 
 class Outcome(NamedTuple):
@@ -82,7 +94,7 @@ def record_of(messages: Sequence[SmlMessage], captured: datetime) -> Record | No
         if type(entry.value) is int and entry.unit is not None and len(entry.obis) == 6:
             values[Obis(*entry.obis)] = Value(entry.value, entry.scaler or 0, entry.unit)
             age_s = max(age_s, _age_s(body.act_sensor_time, entry.val_time))
-    return Record(body.server_id, captured - timedelta(seconds=age_s), values, status)
+    return Record(body.server_id, captured - timedelta(seconds=age_s), values, status, captured)
 
 
 def _age_s(sensor: SmlTime | None, value: SmlTime | None) -> int:
@@ -101,9 +113,12 @@ class _Meter:
         self.last_target = last_target
         self.last_raw = last_raw
         self.latest: tuple[Record, ClockStatus] | None = None
+        self.kind = MeterKind.WIRED_GAS if profile.medium == "gas" else MeterKind.WIRED_ELECTRICITY
         self.seen = False
         self.lost = False
         self.flags = 0
+        self.disordered = False
+        self.halted = False
 
     @property
     def period(self) -> timedelta:
@@ -120,8 +135,11 @@ class Acquisition:
     Source: LMN-03, LMN-04, LMN-06, MEAS-01, MEAS-02; TR-03109-1 Annex VI, chapter 3.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock_steps: Callable[[], int] = lambda: 0) -> None:
+        """Make one that admits nobody yet; `clock_steps` counts the steps of the clock so far."""
         self._meters: dict[bytes, _Meter] = {}
+        self._clock_steps = clock_steps
+        self._steps_seen = clock_steps()
         self.unknown: dict[str, int] = {}
         """Unknown meters heard, with the number of their telegrams (LMN-03)."""
         self.telegrams = 0
@@ -144,8 +162,13 @@ class Acquisition:
         if meter is None or meter.profile.link != link:
             return Outcome([], self._count_unknown(record.server_id, link))
         self.telegrams += 1
-        events = self._liveness(meter) + self._status_events(meter, record.status)
+        self._follow_clock()
+        events = self._liveness(meter) + self._status_events(meter, record.status) + _order_events(meter, record, clock)
         readings: list[Reading] = []
+        if meter.disordered or meter.halted:
+            # Which of two telegrams has the wrong time is not known, so neither may stand for a period end.
+            meter.latest = None if meter.disordered else (record, clock)
+            return Outcome(readings, events)
         if meter.last_target is None:
             readings += self._readings(meter, record, record.captured.replace(microsecond=0), clock, events)
             meter.last_target = period_floor(record.captured, meter.profile.period_s)
@@ -156,18 +179,22 @@ class Acquisition:
 
     def tick(self, now: datetime, clock: ClockStatus) -> Outcome:
         """Close period ends whose tolerance has run out without a value, for every meter."""
+        self._follow_clock()
         outcome = Outcome([], [])
         for meter in self._meters.values():
             if meter.last_target is None:
+                continue
+            if _out_of_reach(meter, now, clock):
+                outcome.events.extend(_halted(meter))
                 continue
             end = period_floor(now - meter.tolerance, meter.profile.period_s)
             outcome.readings.extend(self._catch_up(meter, end, clock, outcome.events))
         return outcome
 
     def next_deadline(self) -> datetime | None:
-        """Give the moment at which `tick` has something to close."""
-        ends = [meter.last_target + meter.period + meter.tolerance for meter in self._meters.values() if meter.last_target is not None]
-        return min(ends, default=None)
+        """Give the moment at which `tick` has something to close; a meter that waits for the clock has none."""
+        meters = (meter for meter in self._meters.values() if not meter.halted)
+        return min((m.last_target + m.period + m.tolerance for m in meters if m.last_target is not None), default=None)
 
     def _close_periods(self, meter: _Meter, record: Record, clock: ClockStatus, events: list[Event]) -> list[Reading]:
         assert meter.last_target is not None
@@ -183,10 +210,20 @@ class Acquisition:
 
     def _catch_up(self, meter: _Meter, end: datetime, clock: ClockStatus, events: list[Event]) -> list[Reading]:
         assert meter.last_target is not None
-        meter.last_target = max(meter.last_target, end - meter.period * BACKFILL_LIMIT)
-        readings = []
+        first = end - meter.period * BACKFILL_LIMIT
+        if meter.last_target < first:
+            events.append(Event("periods_skipped", {"meter": meter.profile.meter_id, "first": _text(first + meter.period)}))
+            meter.last_target = first
+        readings: list[Reading] = []
+        told: list[Event] = []
         while meter.last_target + meter.period <= end:
-            readings += self._decide(meter, meter.last_target + meter.period, None, clock, events)
+            readings += self._decide(meter, meter.last_target + meter.period, None, clock, told)
+        gaps = [event for event in told if event.name == "value_missing"]
+        if len(gaps) > SINGLE_GAPS:
+            times = (gaps[0].times[0], gaps[-1].times[0])
+            facts = {"meter": meter.profile.meter_id, "first": _text(times[0]), "last": _text(times[1]), "count": str(len(gaps))}
+            told = [Event("values_missing", facts, times), *(event for event in told if event.name != "value_missing")]
+        events += told
         return readings
 
     def _decide(self, meter: _Meter, target: datetime, record: Record | None, clock: ClockStatus, events: list[Event]) -> list[Reading]:
@@ -197,19 +234,19 @@ class Acquisition:
         if near:
             _, best, status = min(near, key=lambda candidate: candidate[0])
             return self._readings(meter, best, target, status, events)
-        events.append(Event("value_missing", {"meter": meter.profile.meter_id, "target": target.strftime("%Y-%m-%dT%H:%M:%SZ")}))
+        events.append(Event("value_missing", {"meter": meter.profile.meter_id, "target": _text(target)}, (target,)))
         if not meter.lost:
             meter.lost = True
-            since = meter.latest[0].captured.strftime("%Y-%m-%dT%H:%M:%SZ") if meter.latest else "start"
+            since = _text(meter.latest[0].captured) if meter.latest else "start"
             events.append(Event("meter_lost", {"meter": meter.profile.meter_id, "since": since}))
-        missing = GatewayStatus.IDENTIFICATION | GatewayStatus.NO_VALUE
+        missing, word = int(GatewayStatus.IDENTIFICATION | GatewayStatus.NO_VALUE), identification_of(meter.kind)
         return [
-            Reading(meter.profile.meter_id, code, None, register.shown_scaler, register.unit, target, target, missing, METER_IDENTIFICATION)
+            Reading(meter.profile.meter_id, code, None, register.shown_scaler, register.unit, target, target, missing, word)
             for code, register in meter.registers.items()
         ]
 
     def _readings(self, meter: _Meter, record: Record, target: datetime, clock: ClockStatus, events: list[Event]) -> list[Reading]:
-        word = meter_word(record.status)
+        word = meter_word(record.status, meter.kind)
         base = GatewayStatus.IDENTIFICATION
         if clock is not ClockStatus.VALID:
             base |= GatewayStatus.TIME_NOT_VALID
@@ -238,13 +275,20 @@ class Acquisition:
         return [Event("meter_found", {"meter": meter.profile.meter_id})] if news else []
 
     def _status_events(self, meter: _Meter, status: int | None) -> list[Event]:
-        word = meter_word(status)
+        word = meter_word(status, meter.kind)
         events = []
         for mask, name in ((METER_FATAL, "meter_fatal"), (METER_MAGNETIC | METER_MECHANICAL, "meter_tamper")):
             if word & mask and not meter.flags & mask:
                 events.append(Event(name, {"meter": meter.profile.meter_id}))
         meter.flags = word
         return events
+
+    def _follow_clock(self) -> None:
+        """Forget what was heard before a step of the clock: its time was wrong by the step."""
+        if self._clock_steps() != self._steps_seen:
+            self._steps_seen = self._clock_steps()
+            for meter in self._meters.values():
+                meter.latest, meter.halted = None, False
 
     def _count_unknown(self, server_id: bytes, link: str) -> list[Event]:
         meter_id = meter_id_of(server_id)
@@ -257,11 +301,41 @@ class Acquisition:
         return [Event("meter_unknown", {"meter": meter_id, "link": link})]
 
 
+def _order_events(meter: _Meter, record: Record, clock: ClockStatus) -> list[Event]:
+    """Notice a record whose time does not fit what came before it; each spell of them is told once."""
+    latest, newest, now = meter.latest, meter.last_target, record.received or record.captured
+    was_disordered, meter.disordered = meter.disordered, latest is not None and record.captured < latest[0].captured - meter.tolerance
+    if _out_of_reach(meter, now, clock):
+        return _halted(meter)
+    was_behind, meter.halted = meter.halted, newest is not None and now < newest - meter.tolerance
+    if newest is not None and meter.halted:
+        facts = {"meter": meter.profile.meter_id, "seconds": str(int((newest - now).total_seconds()))}
+        return [] if was_behind else [Event("clock_behind_values", facts)]
+    if latest is not None and meter.disordered and not was_disordered:
+        facts = {"meter": meter.profile.meter_id, "captured": _text(record.captured), "latest": _text(latest[0].captured)}
+        return [Event("telegram_out_of_order", facts)]
+    return []
+
+
+def _out_of_reach(meter: _Meter, moment: datetime, clock: ClockStatus) -> bool:
+    """Tell whether a clock that was never set claims a time that no value leads up to."""
+    return clock is ClockStatus.UNSET and (meter.last_target is None or moment > meter.last_target + UNSET_REACH)
+
+
+def _halted(meter: _Meter) -> list[Event]:
+    told, meter.halted = meter.halted, True
+    return [] if told else [Event("clock_not_set", {"meter": meter.profile.meter_id})]
+
+
 def _present(latest: tuple[Record, ClockStatus] | None, record: Record | None, clock: ClockStatus) -> Iterable[tuple[Record, ClockStatus]]:
     if latest is not None:
         yield latest
     if record is not None:
         yield record, clock
+
+
+def _text(moment: datetime) -> str:
+    return utc_text(moment.replace(microsecond=0))
 
 
 SCALER_FLOOR = -12

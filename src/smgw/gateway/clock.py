@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 
 from smgw.core.instant import ClockStatus
-from smgw.net.clock import ClockPort
+from smgw.net.clock import ClockPort, steady
 from smgw.protocol.clock_discipline import ClockDiscipline, ClockEvent
 from smgw.protocol.time_sync import TimeMeasurement
 
@@ -16,8 +16,10 @@ class GatewayClock:
     """Correct a base clock by what the time server said (TIME-01, TIME-02)."""
 
     def __init__(self, base: ClockPort) -> None:
-        self.base = base
+        self.base = steady(base)
         self.discipline = ClockDiscipline()
+        self.steps = 0
+        """Steps of the time so far; what was heard before one carries a wrong time."""
 
     @property
     def status(self) -> ClockStatus:
@@ -30,11 +32,15 @@ class GatewayClock:
 
     def apply(self, measurement: TimeMeasurement) -> list[ClockEvent]:
         """Take a measurement; gives what to log."""
-        return self.discipline.apply(measurement, self.base.now())
+        return self._counted(self.discipline.apply(measurement, self.base.now()))
 
     def handle_timeout(self) -> list[ClockEvent]:
         """Carry out steps and losses of validity that are due; gives what to log."""
-        return self.discipline.handle_timeout(self.base.now())
+        return self._counted(self.discipline.handle_timeout(self.base.now()))
+
+    def _counted(self, events: list[ClockEvent]) -> list[ClockEvent]:
+        self.steps += sum(event.name == "clock_stepped" for event in events)
+        return events
 
     async def sleep_until(self, moment: datetime) -> None:
         """Sleep by gateway time, also when it is corrected meanwhile."""

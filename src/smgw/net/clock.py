@@ -19,9 +19,10 @@ import itertools
 import mmap
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -94,6 +95,27 @@ class SystemClock:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class SteadyClock(SystemClock):
+    """Count on from the computer's time at the start: nobody sets this clock, whatever happens to the computer's."""
+
+    def __init__(self) -> None:
+        self._start = SystemClock.now(self)
+        self._started_ns = _counter_ns()
+
+    def now(self) -> datetime:
+        """Give the time at the start and what has passed since, standstills of the computer too."""
+        return self._start + timedelta(microseconds=(_counter_ns() - self._started_ns) // 1000)
+
+
+def _counter_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def steady(clock: ClockPort) -> ClockPort:
+    """Give a clock that only runs, for whoever corrects it by a time server of its own; simulated clocks are steady already."""
+    return SteadyClock() if type(clock) is SystemClock else clock
 
 
 class OctetLedger:
