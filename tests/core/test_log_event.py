@@ -51,10 +51,11 @@ def test_every_event_has_its_sentence(language: str) -> None:
     assert entry.kind is EVENTS[name]
 
 
+@pytest.mark.req("ADM-11")
 def test_consumption_never_stands_in_the_system_or_calibration_log() -> None:
     for kind in EVENTS.values():
         if set(kind.logs) != {Log.CONSUMER}:
-            assert not placeholders(kind.en) & {"value", "raw", "amount", "energy", "power"}
+            assert not placeholders(kind.en) & {"value", "raw", "energy", "power", "remaining"}
 
 
 def written_events() -> list[tuple[str, int, str, set[str] | None]]:

@@ -93,7 +93,7 @@ PROCESSES: tuple[Process, ...] = (
         ProcessStep("2.2.2.4", "TLS connection with the administrator", "channel_opened", (_S,)),
         ProcessStep("2.2.2.5", "administrator orders the connection to a participant", "connection_ordered", (_S, _L), _NOT_YET),
         ProcessStep("2.2.2.6", "TLS channel to the participant", "channel_opened", (_S,)),
-        ProcessStep("2.2.3.5", "administrator orders a spontaneous read-out", "read_out_ordered", (_S, _L), _NOT_YET),
+        ProcessStep("2.2.3.5", "administrator orders a spontaneous read-out", "read_out_ordered", (_S, _L)),
         ProcessStep("2.2.3.6", "processes and sends the data", "dispatched", (_S, _L)),
         ProcessStep("2.2.4", "the partner's certificate is not the configured one", "peer_not_configured", (_S,)),
         ProcessStep("2.2.4", "the partner's certificate is not acceptable", "peer_certificate_rejected", (_S,)),
