@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -16,11 +17,12 @@ from tests.gateway.gateway_parts import (
 )
 from tests.gateway.management_channel import Channel
 
-from smgw.codec.command import encode_command
-from smgw.core.errors import PeerFault, SecurityFault
+from smgw.codec.command import COMMAND_AGE, encode_command
+from smgw.core.errors import LimitFault, PeerFault, Replay, SecurityFault
+from smgw.core.instant import microseconds
 from smgw.core.log_event import Log
 from smgw.core.state import State
-from smgw.gateway.wan.management import ANSWERS_KEPT, handle
+from smgw.gateway.wan.management import ANSWERS_KEPT, OBEYED_LIMIT, Obeyed, handle
 from smgw.security.content import seal
 
 
@@ -49,12 +51,41 @@ def test_a_repeated_command_is_answered_from_memory_and_not_obeyed_again(channel
     assert channel.installed == [meter_profile()]
 
 
+def kept(channel: Channel) -> list[bytes | None]:
+    stored = channel.journal.get_state("obeyed")
+    return [one.answer for one in msgspec.json.decode(stored, type=dict[str, Obeyed]).values()] if stored is not None else []
+
+
 def test_kept_answers_are_bounded(channel: Channel) -> None:
     for version in range(1, ANSWERS_KEPT + 10):
         channel.put(meter_profile(version))
-    kept = channel.journal.get_state("answers")
-    assert kept is not None
-    assert len(msgspec.json.decode(kept)) == ANSWERS_KEPT
+    assert len([answer for answer in kept(channel) if answer is not None]) == ANSWERS_KEPT
+    assert len(kept(channel)) == ANSWERS_KEPT + 9
+
+
+@pytest.mark.req("WAN-08")
+async def test_a_command_is_not_obeyed_again_when_its_answer_is_kept_no_longer(channel: Channel) -> None:
+    first = channel.sealed(channel.command("PUT", "rts/meter/1SGW0010000001", meter_profile()))
+    handle(channel.context, first)
+    for version in range(2, ANSWERS_KEPT + 3):
+        channel.put(meter_profile(version))
+    with pytest.raises(Replay, match=r"command\.replayed"):
+        handle(channel.context, first)
+    await channel.clock.advance_to(START + 2 * COMMAND_AGE)
+    with pytest.raises(Replay, match=r"command\.age"):
+        handle(channel.context, first)
+    later = channel.command("PUT", "rts/meter/1SGW0010000001", meter_profile(1000), created_at=channel.clock.now())
+    assert channel.ask(later).status == 201
+    assert len(kept(channel)) == ANSWERS_KEPT
+
+
+@pytest.mark.req("WAN-08")
+def test_the_number_of_commands_in_ten_minutes_is_bounded(channel: Channel) -> None:
+    flood = {str(uuid4()): Obeyed(microseconds(START), None) for _ in range(OBEYED_LIMIT)}
+    channel.journal.set_state("obeyed", msgspec.json.encode(flood))
+    with pytest.raises(LimitFault, match=r"command\.rate"):
+        channel.put(meter_profile())
+    assert channel.journal.profiles("meter") == []
 
 
 @pytest.mark.req("ADM-02")

@@ -1,14 +1,24 @@
 """What a profile must meet: each broken rule is refused with the name of its field."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
-from tests.gateway.gateway_parts import START, all_profiles, communication_profile, consumer_profile, evaluation_profile, meter_profile
+from tests.gateway.gateway_parts import (
+    START,
+    administrator_identity,
+    all_profiles,
+    communication_profile,
+    consumer_profile,
+    evaluation_profile,
+    meter_profile,
+)
 
-from smgw.core.errors import SmgwError
+from smgw.core.errors import DomainFault, SmgwError
 from smgw.core.profiles import PROFILE_KINDS, Profile, RegisterProfile
 from smgw.gateway.profile_rules import MAX_PROFILES, check_profile
+from smgw.simulation.provisioning import hex_der
 
 INSTALLED: dict[str, list[Profile]] = {
     name: [profile for profile in all_profiles() if isinstance(profile, kind)] for name, kind in PROFILE_KINDS.items()
@@ -55,11 +65,38 @@ def test_good_profiles_pass(profile: Profile) -> None:
         (consumer_profile(), {"digest_md5": "0"}, "digest_md5"),
         (consumer_profile(), {"digest_sha256": "g" * 64}, "digest_sha256"),
         (consumer_profile("consumer2.sm"), {}, "user_name: taken"),
+        (meter_profile(), {"meter_id": "1SGW\0"}, "meter_id"),
+        (meter_profile(), {"link": ""}, "link"),
+        (meter_profile(), {"registers": (RegisterProfile("1-0:1.8.0", unit=256),)}, "registers: unit"),
+        (meter_profile(), {"transformer_factor": 1 << 70}, "transformer_factor"),
+        (meter_profile(), {"version": 1 << 63}, "version"),
+        (communication_profile(), {"host": "a\nb"}, "host"),
+        (communication_profile(), {"enc_certificate": "3000"}, "enc_certificate"),
+        (communication_profile(), {"tls_certificate": communication_profile().sig_certificate}, "tls_certificate"),
+        (communication_profile(), {"sig_certificate": hex_der(administrator_identity().triple.sig)}, "sig_certificate"),
+        (evaluation_profile(), {"valid_from": datetime(1, 1, 1, tzinfo=UTC)}, "valid_from"),
+        (evaluation_profile(), {"valid_to": datetime(9999, 12, 31, tzinfo=UTC)}, "valid_to"),
+        (evaluation_profile(), {"usage_point_name": "\x00"}, "usage_point_name"),
+        (evaluation_profile(), {"metering_point_id": "DE\ud800"}, "metering_point_id"),
+        (evaluation_profile(), {"registers": ("1-0:1.8.0*255", "1-0:1.8.0")}, "registers"),
+        (consumer_profile(), {"user_name": "a:b"}, "user_name"),
+        (consumer_profile(), {"certificate_fingerprints": ("00",)}, "certificate_fingerprints"),
     ],
 )
 def test_a_broken_rule_is_refused_with_its_field(profile: Profile, changes: dict[str, Any], field: str) -> None:
     with pytest.raises(SmgwError, match=field):
         check_profile(msgspec.structs.replace(profile, **changes), INSTALLED, START)
+
+
+@pytest.mark.req("TAF-01")
+def test_a_contract_of_taf_1_prices_at_most_three_registers() -> None:
+    codes = tuple(f"1-0:1.8.{tariff}*255" for tariff in range(4))
+    meter = meter_profile()
+    meter = msgspec.structs.replace(meter, registers=tuple(RegisterProfile(code) for code in codes))
+    installed = {**INSTALLED, "meter": [meter]}
+    check_profile(evaluation_profile(1, "billing", registers=codes[:3]), installed, START)
+    with pytest.raises(DomainFault, match="registers"):
+        check_profile(evaluation_profile(1, "billing", registers=codes), installed, START)
 
 
 def test_the_number_of_profiles_is_bounded() -> None:

@@ -5,7 +5,7 @@ Our choice: the public sources leave the JSON form at the WAN open (20-wan-crypt
 """
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -17,17 +17,19 @@ COMMAND_LIMIT = 1 << 20
 COMMAND_AGE = timedelta(minutes=10)
 """A command older or newer than this is refused."""
 
+_Uuid = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Ask a gateway for one thing."""
 
-    message_id: str
-    """UUID; the same id is obeyed once."""
+    message_id: _Uuid
+    """UUID in lower case; the same id is obeyed once."""
     created_at: datetime
     recipient: str
     """Device id of the gateway."""
     method: Literal["GET", "PUT", "POST", "DELETE"]
-    resource: str
+    resource: Annotated[str, msgspec.Meta(max_length=400)]
     """Path below the point of contact, for example `/smgw/gwa/v1/rts/meter/1sgw0010000001`."""
     body: msgspec.Raw = msgspec.Raw(b"null")
 
@@ -35,7 +37,7 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Answer one command."""
 
-    message_id: str
+    message_id: _Uuid
     """The command's id."""
     created_at: datetime
     sender: str

@@ -1,14 +1,19 @@
 """Rules that a profile must meet against the profiles already installed; a profile that breaks one is refused whole."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import cast
 
-from smgw.core.errors import DomainFault
+from smgw.core.errors import DomainFault, PeerFault
 from smgw.core.identifiers import is_logical_name
 from smgw.core.obis import Obis
 from smgw.core.profiles import CommunicationProfile, ConsumerProfile, EvaluationProfile, MeterProfile, Profile, profile_key
 from smgw.gateway.tariff_rules import SUPPORTED_TAF, check_contract
+from smgw.pki.certificate_profiles import Kind
+from smgw.pki.names import Role, role_of
+from smgw.pki.parsing import load_certificate
+from smgw.pki.triple import kind_of
+from smgw.tariff.taf01 import MAX_REGISTERS as TAF1_REGISTERS
 
 PERIODS_S = frozenset({60, 300, 900, 1800, 3600, 86_400})
 """Register periods that a profile may ask for."""
@@ -16,6 +21,9 @@ PERIODS_S = frozenset({60, 300, 900, 1800, 3600, 86_400})
 MAX_REGISTERS = 20
 MAX_PROFILES = 256
 """At most so many profiles of one kind."""
+
+MAX_VERSION = (1 << 31) - 1
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def check_profile(profile: Profile, installed: Mapping[str, Sequence[Profile]], now: datetime) -> None:
@@ -26,50 +34,80 @@ def check_profile(profile: Profile, installed: Mapping[str, Sequence[Profile]], 
         case CommunicationProfile():
             _require(is_logical_name(profile.partner_id), "partner_id")
             _require(0 < profile.port < 65_536, "port")
-            for name in ("tls_certificate", "sig_certificate", "enc_certificate"):
-                _require(_is_hex(getattr(profile, name)), name)
+            _require(_is_text(profile.host, 253), "host")
+            for kind in Kind:
+                name = f"{kind}_certificate"
+                _require(_kind_of_partner(getattr(profile, name)) is kind, name)
         case EvaluationProfile():
             _check_evaluation(profile, installed)
             check_contract(profile, cast("list[EvaluationProfile]", list(installed["evaluation"])), now)
         case ConsumerProfile():
             _require(is_logical_name(profile.consumer_id), "consumer_id")
-            _require(0 < len(profile.user_name) <= 64, "user_name")
+            _require(_is_text(profile.user_name, 64) and ":" not in profile.user_name, "user_name")
             _require(len(profile.digest_md5) == 32 and _is_hex(profile.digest_md5), "digest_md5")
             _require(len(profile.digest_sha256) == 64 and _is_hex(profile.digest_sha256), "digest_sha256")
+            fingerprints = profile.certificate_fingerprints
+            _require(len(fingerprints) <= 8 and all(len(f) == 64 and _is_hex(f) for f in fingerprints), "certificate_fingerprints")
             others = cast("Sequence[ConsumerProfile]", installed["consumer"])
             _require(all(o.user_name != profile.user_name or o.consumer_id == profile.consumer_id for o in others), "user_name: taken")
-    _require(profile.version >= 1, "version")
-    for kind in installed.values():
-        _require(len(kind) < MAX_PROFILES, "too many profiles")
+    _require(1 <= profile.version <= MAX_VERSION, "version")
+    for held in installed.values():
+        _require(len(held) < MAX_PROFILES, "too many profiles")
 
 
 def _check_meter(profile: MeterProfile, others: Sequence[MeterProfile]) -> None:
-    _require(0 < len(profile.meter_id) <= 64, "meter_id")
+    _require(_is_text(profile.meter_id, 64), "meter_id")
+    _require(_is_text(profile.link, 64), "link")
     _require(_is_hex(profile.server_id) and 0 < len(profile.server_id) <= 128, "server_id")
     _require(0 < len(profile.registers) <= MAX_REGISTERS, "registers")
     codes = [register.code for register in profile.registers]
     _require(len(set(codes)) == len(codes), "registers: one OBIS code twice")
     _require(all(-9 <= register.shown_scaler <= 9 for register in profile.registers), "registers: shown_scaler")
+    _require(all(1 <= register.unit <= 255 for register in profile.registers), "registers: unit")
     _require(profile.period_s in PERIODS_S, "period_s")
-    _require(profile.transformer_factor >= 1, "transformer_factor")
+    _require(1 <= profile.transformer_factor <= 1_000_000, "transformer_factor")
     _require(all(o.server_id != profile.server_id or o.meter_id == profile.meter_id for o in others), "server_id: taken")
 
 
 def _check_evaluation(profile: EvaluationProfile, installed: Mapping[str, Sequence[Profile]]) -> None:
     _require(is_logical_name(profile.profile_id), "profile_id")
     _require(profile.taf in SUPPORTED_TAF, "taf")
-    _require(profile.valid_from.tzinfo is not None, "valid_from")
-    _require(profile.valid_to is None or (profile.valid_to.tzinfo is not None and profile.valid_to > profile.valid_from), "valid_to")
+    _require(_is_moment(profile.valid_from), "valid_from")
+    _require(profile.valid_to is None or (_is_moment(profile.valid_to) and profile.valid_to > profile.valid_from), "valid_to")
+    _require(_is_text(profile.usage_point_name, 64), "usage_point_name")
+    _require(_is_text(profile.metering_point_id, 64), "metering_point_id")
     _require(profile.billing_months in (1, 2, 3, 6, 12), "billing_months")
     meters = {profile_key(meter): cast("MeterProfile", meter) for meter in installed["meter"]}
     _require(profile.meter_id in meters, "meter_id")
     known = {register.code for register in meters[profile.meter_id].registers}
     _require(0 < len(profile.registers) <= MAX_REGISTERS, "registers")
-    _require({Obis.parse(text) for text in profile.registers} <= known, "registers")
+    codes = [Obis.parse(text) for text in profile.registers]
+    _require(set(codes) <= known, "registers")
+    _require(profile.taf not in (1, 7) or len(set(codes)) == len(codes), "registers: one OBIS code twice")
+    _require(profile.taf != 1 or len(codes) <= TAF1_REGISTERS, "registers: more than three")
     _require(profile.period_s == meters[profile.meter_id].period_s, "period_s")
     _require(profile.consumer_id in {profile_key(consumer) for consumer in installed["consumer"]}, "consumer_id")
     partners = {profile_key(partner) for partner in installed["communication"]}
     _require(set(profile.recipients) <= partners, "recipients")
+
+
+def _kind_of_partner(hex_der: str) -> Kind | None:
+    """Give the kind of a market participant's certificate; None for everything else."""
+    if not _is_hex(hex_der):
+        return None
+    try:
+        certificate = load_certificate(bytes.fromhex(hex_der))
+        return kind_of(certificate) if role_of(certificate) is Role.EMT else None
+    except PeerFault:
+        return None
+
+
+def _is_moment(moment: datetime) -> bool:
+    return moment.tzinfo is not None and _EARLIEST <= moment < _LATEST
+
+
+def _is_text(text: str, limit: int) -> bool:
+    return 0 < len(text) <= limit and text.isprintable() and text == text.strip()
 
 
 def _is_hex(text: str) -> bool:

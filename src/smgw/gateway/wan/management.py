@@ -12,9 +12,9 @@ from typing import NamedTuple
 import msgspec
 from cryptography import x509
 
-from smgw.codec.command import Answer, Command, check_fresh, decode_command, encode_answer
-from smgw.core.errors import DomainFault, PeerFault, SmgwError
-from smgw.core.instant import Clock
+from smgw.codec.command import COMMAND_AGE, Answer, Command, check_fresh, decode_command, encode_answer
+from smgw.core.errors import DomainFault, LimitFault, PeerFault, Replay, SmgwError
+from smgw.core.instant import Clock, microseconds
 from smgw.core.log_event import Log
 from smgw.core.profiles import PROFILE_KINDS, EvaluationProfile, Profile, profile_key
 from smgw.core.state import Permission, State, require
@@ -30,7 +30,16 @@ PREFIX = "/smgw/gwa/v1/"
 LOG_PAGE = 500
 """At most so many log entries in one answer."""
 ANSWERS_KEPT = 64
-"""So many answers to the newest commands are kept; older repetitions are refused by their age."""
+"""So many answers to the newest commands are kept to be given again."""
+OBEYED_LIMIT = 1000
+"""At most so many commands are obeyed within the time in which their repetitions aren't refused by age."""
+
+
+class Obeyed(msgspec.Struct, array_like=True):
+    """Remember one obeyed command: when it was made (microseconds since 1970), and its answer while that is kept."""
+
+    created_at: int
+    answer: bytes | None
 
 
 class Context(NamedTuple):
@@ -75,10 +84,16 @@ def handle(context: Context, document: bytes) -> bytes:
     command = decode_command(opened.content)
     if command.recipient != context.gateway_id:
         raise PeerFault("command.recipient", command.recipient[:20])
-    answers = _kept_answers(context.journal)
-    if command.message_id in answers:
-        return _seal(context, answers[command.message_id])
+    obeyed = _obeyed(context.journal)
+    repeated = obeyed.get(command.message_id)
+    if repeated is not None and repeated.answer is not None:
+        return _seal(context, repeated.answer)
     check_fresh(command.created_at, now)
+    if repeated is not None:
+        raise Replay("command.replayed", command.message_id)
+    obeyed = _still_needed(obeyed, now)
+    if len(obeyed) >= OBEYED_LIMIT:
+        raise LimitFault("command.rate")
     with context.journal.transaction():
         outcome = _obey(context, command, document, now)
         answer = encode_answer(
@@ -92,16 +107,27 @@ def handle(context: Context, document: bytes) -> bytes:
             )
         )
         if command.method != "GET":
-            newest = list({**answers, command.message_id: answer}.items())[-ANSWERS_KEPT:]
-            context.journal.set_state("answers", msgspec.json.encode(dict(newest)))
+            obeyed[command.message_id] = Obeyed(microseconds(command.created_at), answer)
+            context.journal.set_state("obeyed", msgspec.json.encode(obeyed))
     if outcome.installed is not None:
         context.profile_installed(outcome.installed)
     return _seal(context, answer)
 
 
-def _kept_answers(journal: Journal) -> dict[str, bytes]:
-    stored = journal.get_state("answers")
-    return msgspec.json.decode(stored, type=dict[str, bytes]) if stored is not None else {}
+def _obeyed(journal: Journal) -> dict[str, Obeyed]:
+    stored = journal.get_state("obeyed")
+    return msgspec.json.decode(stored, type=dict[str, Obeyed]) if stored is not None else {}
+
+
+def _still_needed(obeyed: dict[str, Obeyed], now: datetime) -> dict[str, Obeyed]:
+    """Keep the newest answers, and the ids of all commands that could still be replayed."""
+    room_for_one_more = len(obeyed) - (ANSWERS_KEPT - 1)
+    oldest_us = microseconds(now - COMMAND_AGE)
+    return {
+        message_id: one if index >= room_for_one_more else Obeyed(one.created_at, None)
+        for index, (message_id, one) in enumerate(obeyed.items())
+        if index >= room_for_one_more or one.created_at >= oldest_us
+    }
 
 
 def _administrator(context: Context, claim: SignerClaim) -> x509.Certificate:
