@@ -149,6 +149,11 @@ class Acquisition:
         """Admit a meter; `last_target` and `last_raw` continue its series after a restart or a changed profile."""
         self._meters[bytes.fromhex(profile.server_id)] = _Meter(profile, last_target, dict(last_raw))
 
+    def hears(self, record: Record, link: str) -> bool:
+        """Tell whether a record comes from an admitted meter on its own link."""
+        meter = self._meters.get(record.server_id)
+        return meter is not None and meter.profile.link == link
+
     def current(self, meter_id: str) -> Record | None:
         """Give the newest record of a meter, which is shown but not stored."""
         for meter in self._meters.values():

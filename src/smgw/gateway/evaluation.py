@@ -19,7 +19,7 @@ from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
 from smgw.gateway.billing import billing_period, book_billing_periods
 from smgw.gateway.logs import Recorder
-from smgw.gateway.tariff_rules import rules_of
+from smgw.gateway.tariff_rules import PUSHED, rules_of
 from smgw.gateway.tariffs import METHODS, Tariffs, book_extremes
 from smgw.storage.journal import Journal, OutboxMessage
 from smgw.tariff import taf13
@@ -34,8 +34,8 @@ VALUES_PER_MESSAGE = 1000
 REGISTERS = frozenset({1, 8, *METHODS})
 """Use cases that give register values at the end of a billing period."""
 
-ON_DEMAND = frozenset({6, 11})
-"""Use cases whose values are sent when the administrator orders it."""
+ON_DEMAND = frozenset({6, 11}) | PUSHED
+"""Use cases whose values are sent when the administrator orders it, or with the telegram that brings them."""
 
 PORTAL = 13
 """The use case that copies what another contract gave."""

@@ -8,7 +8,7 @@ from smgw.core.errors import DomainFault, PeerFault
 from smgw.core.identifiers import is_logical_name
 from smgw.core.obis import Obis
 from smgw.core.profiles import CommunicationProfile, ConsumerProfile, EvaluationProfile, MeterProfile, Profile, profile_key
-from smgw.gateway.tariff_rules import SUPPORTED_TAF, check_contract
+from smgw.gateway.tariff_rules import PUSHED, SUPPORTED_TAF, check_contract
 from smgw.pki.certificate_profiles import Kind
 from smgw.pki.names import Role, role_of
 from smgw.pki.parsing import load_certificate
@@ -82,7 +82,8 @@ def _check_evaluation(profile: EvaluationProfile, installed: Mapping[str, Sequen
     known = {register.code for register in meters[profile.meter_id].registers}
     _require(0 < len(profile.registers) <= MAX_REGISTERS, "registers")
     codes = [Obis.parse(text) for text in profile.registers]
-    _require(set(codes) <= known, "registers")
+    # What is sent on and not stored needs no place among the registers that may be stored.
+    _require(profile.taf in PUSHED or set(codes) <= known, "registers")
     _require(profile.taf not in (1, 7) or len(set(codes)) == len(codes), "registers: one OBIS code twice")
     _require(profile.taf != 1 or len(codes) <= TAF1_REGISTERS, "registers: more than three")
     _require(profile.period_s == meters[profile.meter_id].period_s, "period_s")

@@ -28,6 +28,7 @@ from smgw.gateway.han.journal_data import JournalData
 from smgw.gateway.han.ports import GatewayInfo, WanCertificates
 from smgw.gateway.han.server import start_consumer_server
 from smgw.gateway.leds import LampInputs, leds_of
+from smgw.gateway.live_values import LiveValues
 from smgw.gateway.lmn.reader import LinkReader
 from smgw.gateway.logs import Recorder
 from smgw.gateway.self_test import Subject, program_hash, run_checks
@@ -42,6 +43,7 @@ from smgw.pki.parsing import load_certificate
 from smgw.pki.self_signed import make_han_certificate
 from smgw.pki.triple import GATEWAY_KEYS, read_certificates
 from smgw.protocol.sml_stream import SmlFileReceived
+from smgw.security.reading_signature import sign_reading
 from smgw.security.tls import TlsIdentity, han_server_context
 from smgw.storage.journal import Journal
 
@@ -76,6 +78,9 @@ class Gateway:
         self._admitted = asyncio.Event()
         self._test_wanted = asyncio.Event()
         self.evaluation = Evaluation(self.journal, self.recorder, str(self.device_id), self.identity.module.random)
+        self.live = LiveValues(
+            self.journal, self.recorder, self.evaluation, lambda r: sign_reading(self.identity.module, GATEWAY_KEYS.sig, r)
+        )
         self.pump = Pump(
             Sender(
                 self.identity.module, self.identity.tls, self.identity.signer, self.identity.trust, self.journal, self.recorder, self.clock
@@ -171,6 +176,7 @@ class Gateway:
             self._install(profile)
 
     def _install(self, profile: Profile) -> None:
+        self.live.refresh()
         if isinstance(profile, MeterProfile):
             # What waits for the store belongs to the series that the meter continues.
             self.store.commit(Outcome([], []))
@@ -191,6 +197,8 @@ class Gateway:
             self._on_reject(link, "sml.semantic")
         elif self.states.allows(Permission.MEASURE) or self.states.storage_full:
             self.store.commit(self.acquisition.receive(record, link, self.clock.status))
+            if self.acquisition.hears(record, link) and self.live.take(record, self.clock.status, self.clock.now()):
+                self.pump.wake.set()
             self._admitted.set()
 
     def _on_reject(self, link: str, code: str) -> None:

@@ -8,9 +8,21 @@ import msgspec
 from smgw.core.errors import DomainFault
 from smgw.core.obis import Obis
 from smgw.core.profiles import EvaluationProfile
+from smgw.tariff import taf09, taf10, taf14
 from smgw.tariff.calendar import check_calendar
 from smgw.tariff.load_profile import check_power
-from smgw.tariff.rules import Bands, CalendarRules, Consent, CreditRules, EventRules, ExtremeRules, Rules, check_consent, check_installable
+from smgw.tariff.rules import (
+    Bands,
+    CalendarRules,
+    Consent,
+    CreditRules,
+    EventRules,
+    ExtremeRules,
+    Rules,
+    TriggerRules,
+    check_consent,
+    check_installable,
+)
 from smgw.tariff.stages import MAX_DAYS, Frame
 from smgw.tariff.taf13 import SOURCES
 
@@ -31,8 +43,14 @@ RULES: Final[dict[int, type[Rules]]] = {
     8: ExtremeRules,
     12: CreditRules,
     13: PortalRules,
+    9: TriggerRules,
+    10: TriggerRules,
+    14: TriggerRules,
 }
 """Use cases -> what their contracts hold as `rules`."""
+
+PUSHED: Final = frozenset({9, 10, 14})
+"""Use cases whose values are sent on and not stored."""
 
 _BARE: Final = frozenset({1, 6, 7, 11})
 SUPPORTED_TAF: Final = _BARE | RULES.keys()
@@ -70,6 +88,9 @@ def check_contract(profile: EvaluationProfile, installed: list[EvaluationProfile
         for recipient in profile.recipients:
             check_consent(rules.consent, profile.consumer_id, recipient, now)
         return
+    if profile.taf in PUSHED:
+        _check_pushed(profile, rules, now)
+        return
     latest = profile.valid_from + timedelta(days=MAX_DAYS)
     frame = Frame(profile.valid_from, min(profile.valid_to or latest, latest), profile.period_s)
     if profile.taf in ONE_REGISTER:
@@ -89,3 +110,11 @@ def check_contract(profile: EvaluationProfile, installed: list[EvaluationProfile
         if other.profile_id == profile.profile_id and other.version != profile.version and not ended:
             raise DomainFault("tariff.profile_overlap", f"{profile.profile_id}: the version before has not ended")
     check_installable(profile, installed, now)
+
+
+def _check_pushed(profile: EvaluationProfile, rules: TriggerRules, now: datetime) -> None:
+    {9: taf09, 10: taf10, 14: taf14}[profile.taf].check(rules, profile.registers)
+    if profile.taf == taf14.NUMBER:
+        check_consent(rules.consent, profile.consumer_id, rules.recipient, now)
+    if profile.recipients != (rules.recipient,):
+        raise DomainFault("tariff.rules", "recipient: another than the contract's")
