@@ -147,8 +147,85 @@ async def test_without_a_receipt_the_message_stays(bench: Bench, answer: Answer,
         bench.queue()
         assert not await bench.pump.flush()
     assert bench.attempts() == [(1, code)]
-    assert bench.events() == ["delivery_failed"]
-    assert bench.events(Log.CONSUMER) == []
+    assert bench.events() == ["dispatched", "delivery_failed"]
+    assert bench.events(Log.CONSUMER) == ["dispatched", "delivery_failed"]
+
+
+@pytest.mark.req("LOG-03")
+async def test_the_consumer_sees_what_left_to_whom_and_how_each_dispatch_ended(bench: Bench) -> None:
+    refusals = 12
+
+    def answer(request: Request) -> Reply:
+        nonlocal refusals
+        refusals -= 1
+        return Reply(503) if refusals >= 0 else Reply(200, receipt_for(request.body))
+
+    async with bench.partner(answer):
+        bench.queue()
+        for _ in range(12):
+            assert not await bench.pump.flush()
+        assert await bench.pump.flush()
+    entries = [stored.entry for stored in bench.journal.log(Log.CONSUMER, "consumer1.sm")]
+    assert [(entry.event, entry.success) for entry in entries] == [
+        ("dispatched", True),
+        ("delivery_failed", False),
+        ("delivery_failed", False),
+        ("acknowledged", True),
+    ]
+    assert entries[0].text("en") == f"0 values of taf7-1.sm sent to emt1.sm, message {MESSAGE_ID}"
+    assert entries[1].text("de") == f"Nachricht {MESSAGE_ID} an emt1.sm nicht zugestellt: http.refused"
+    assert all(entry.parameters["message"] == MESSAGE_ID and entry.parameters["partner"] == "emt1.sm" for entry in entries)
+
+
+@pytest.mark.req("LOG-03")
+async def test_a_forged_receipt_is_a_failed_dispatch_for_the_consumer(bench: Bench) -> None:
+    identity = administrator_identity()
+    forged = sign_encapsulated(b"{}", module=identity.module, signer=identity.signer)
+    async with bench.partner(lambda _: Reply(200, forged)):
+        bench.queue()
+        assert not await bench.pump.flush()
+    assert bench.events(Log.CONSUMER) == ["dispatched", "delivery_failed"]
+    assert set(bench.events()) == {"dispatched", "content_signature_invalid", "delivery_failed"}
+
+
+@pytest.mark.req("LOG-03")
+async def test_the_first_result_of_a_dispatch_is_told_also_after_many_vain_calls(bench: Bench) -> None:
+    async with bench.partner(lambda _: Reply(503)):
+        bench.queue()
+        for _ in range(3):
+            bench.journal.note_attempt(MESSAGE_ID, "net.unreachable", START)
+        assert not await bench.pump.flush()
+    assert bench.events(Log.CONSUMER) == ["dispatched", "delivery_failed"]
+
+
+@pytest.mark.req("LOG-03", "CON-03")
+async def test_what_did_not_leave_and_what_is_another_consumers_is_not_in_the_log(bench: Bench) -> None:
+    second = "0e0a6f3e-2c74-4b3e-9a52-0f4f6d4f6a02"
+
+    def answer(request: Request) -> Reply:
+        message_id = dict(request.headers)["x-cid"].removeprefix("uuid:")
+        return Reply(200, receipt_for(request.body, message_id)) if message_id == MESSAGE_ID else Reply(503)
+
+    async with bench.partner(answer) as port:
+        bench.journal.put_profile(consumer_profile("consumer2.sm", "other"), b"", START)
+        bench.journal.put_profile(evaluation_profile(profile_id="taf7-2.sm", consumer_id="consumer2.sm"), b"", START)
+        bench.queue()
+        theirs = encode_delivery(msgspec.structs.replace(delivery(second), contract="taf7-2.sm"))
+        bench.journal.enqueue(OutboxMessage(second, "emt1.sm", "taf7-2.sm", theirs, START))
+        assert not await bench.pump.flush()
+        away = msgspec.structs.replace(communication_profile(port), partner_id="emt9.sm", port=1)
+        bench.journal.put_profile(away, b"", START)
+        bench.journal.enqueue(OutboxMessage("3" + second[1:], "emt9.sm", "taf7-2.sm", theirs, START))
+        assert not await bench.pump.flush()
+    assert bench.events(Log.CONSUMER) == ["dispatched", "acknowledged"]
+    others = [stored.entry for stored in bench.journal.log(Log.CONSUMER, "consumer2.sm")]
+    assert [entry.event for entry in others] == ["dispatched", "delivery_failed"]
+    assert {entry.parameters["message"] for entry in others} == {second}
+    assert bench.events().count("handshake_failed") == 1
+    assert {(message.message_id, message.attempts > 0) for message in bench.journal.pending(10)} == {
+        (second, True),
+        ("3" + second[1:], True),
+    }
 
 
 @pytest.mark.req("WAN-03")

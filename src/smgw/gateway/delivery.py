@@ -68,6 +68,10 @@ class Pump:
         """Set it when something new is queued."""
         self.last_delivery = ""
         """Time of the last acknowledged message, for the status strip."""
+        self._dispatched: set[str] = set()
+        """Messages that left since the start and are not confirmed yet."""
+        self._untold: set[str] = set()
+        """Those among them of which no result stands in a log."""
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -97,14 +101,14 @@ class Pump:
 
     async def _serve(self, partner: CommunicationProfile, messages: list[OutboxMessage]) -> bool:
         """Send to one partner over one connection; an order is kept, so the first failure ends the round."""
-        sender, channel = self._sender, None
+        sender, channel, message = self._sender, None, messages[0]
         try:
             channel = await _dial(sender, partner)
             client = HttpClient(Streams(channel.reader, channel.writer), partner.partner_id)
             for message in messages:
                 await self._deliver(client, partner, message)
         except SmgwError as fault:
-            self._note_failure(messages[0], fault, "handshake_failed" if channel is None else "delivery_failed")
+            self._note_failure(message, fault, "handshake_failed" if channel is None else "delivery_failed")
             return False
         else:
             return True
@@ -113,13 +117,21 @@ class Pump:
                 await channel.close()
 
     def _note_failure(self, message: OutboxMessage, fault: SmgwError, otherwise: str) -> None:
-        """Count the attempt and tell of it, unless the store takes nothing: then the message merely stays queued."""
-        sender = self._sender
-        with suppress(Unavailable), sender.journal.transaction():
-            sender.journal.note_attempt(message.message_id, fault.code, sender.clock.now())
-            if message.attempts in (0, 8):
+        """Count the attempt and tell of it, unless the store takes nothing: then the message merely stays queued.
+
+        The first attempt is told, the ninth, and the first that values left by: its result belongs into the consumer's log.
+        """
+        sender, left = self._sender, message.message_id in self._dispatched
+        tell = message.attempts in (0, 8) or message.message_id in self._untold
+        event = partner_event(fault, otherwise)
+        with suppress(Unavailable):
+            with sender.journal.transaction():
+                sender.journal.note_attempt(message.message_id, fault.code, sender.clock.now())
                 facts = {"partner": message.partner_id, "code": fault.code, "message": message.message_id}
-                sender.recorder.record_with(partner_event(fault, otherwise), facts, subject=message.partner_id, success=False)
+                owners = self._owners(message) if left else []
+                for name in sorted({event, "delivery_failed"} if left else {event}) if tell else ():
+                    sender.recorder.record_with(name, facts, consumers=owners, subject=message.partner_id, success=False)
+            self._untold.discard(message.message_id)
 
     async def _deliver(self, client: HttpClient, partner: CommunicationProfile, message: OutboxMessage) -> None:
         sender = self._sender
@@ -131,29 +143,36 @@ class Pump:
             cipher=partner.content_cipher,
             oid_profile=partner.oid_profile,
         )
+        delivery = decode_delivery(message.body)
+        facts = {
+            "count": len(delivery.readings) + len(delivery.registers),
+            "contract": message.profile_id,
+            "partner": partner.partner_id,
+            "message": message.message_id,
+        }
+        owners = self._owners(message)
+        if message.message_id not in self._dispatched:
+            # Written before the first octet leaves: values that left without an entry would be worse than an entry too many.
+            sender.recorder.record_with("dispatched", facts, consumers=owners, subject=message.profile_id)
+            self._dispatched.add(message.message_id)
+            self._untold.add(message.message_id)
         headers = {"Content-Type": CONTENT_TYPE, "x-CID": f"uuid:{message.message_id}"}
         response = await client.request("POST", TARGET, headers, document)
         if response.status != 200:
             raise PeerFault("http.refused", f"status {response.status}")
         check_receipt(response.body, message.message_id, document, _certificate(partner.sig_certificate))
-        delivery = decode_delivery(message.body)
         with sender.journal.transaction():
             now = sender.clock.now()
             sender.journal.acknowledge(message.message_id, response.body, now)
-            consumers = [
-                p.consumer_id
-                for p in sender.journal.profiles("evaluation")
-                if isinstance(p, EvaluationProfile) and p.profile_id == message.profile_id
-            ]
-            facts = {
-                "count": len(delivery.readings) + len(delivery.registers),
-                "contract": message.profile_id,
-                "partner": partner.partner_id,
-                "message": message.message_id,
-            }
-            for event in ("dispatched", "acknowledged"):
-                sender.recorder.record_with(event, facts, consumers=consumers, subject=message.profile_id)
+            sender.recorder.record_with("acknowledged", facts, consumers=owners, subject=message.profile_id)
+        self._dispatched.discard(message.message_id)
+        self._untold.discard(message.message_id)
         self.last_delivery = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _owners(self, message: OutboxMessage) -> list[str]:
+        """List the consumers whose values a message holds."""
+        profiles = (p for p in self._sender.journal.profiles("evaluation") if isinstance(p, EvaluationProfile))
+        return [profile.consumer_id for profile in profiles if profile.profile_id == message.profile_id]
 
 
 def check_receipt(receipt: bytes, message_id: str, document: bytes, partner_sig: x509.Certificate) -> Receipt:
