@@ -70,7 +70,7 @@ class Gateway:
         self.states = StateKeeper(self.recorder, self.clock)
         self.states.watch(self._note_state)
         self._was_normal = False
-        self.acquisition = Acquisition()
+        self.acquisition = Acquisition(lambda: self.clock.steps)
         self.program_hash = program_hash()
         self.files = 0
         """Well-formed SML files received since the start, of known and unknown meters."""
