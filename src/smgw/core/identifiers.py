@@ -7,6 +7,7 @@ from smgw.core.errors import PeerFault
 
 _DEVICE_ID = re.compile(r"([0-9A-Z])([A-Z]{3})([0-9A-F]{2})([0-9]{8})")
 _MEDIA = frozenset("0123456789EFG")
+_MEDIUM_DIGITS = "0123456789ABCDEFG"
 _LOGICAL_NAME = re.compile(r"[0-9a-z][0-9a-z.-]{0,62}")
 
 
@@ -30,7 +31,7 @@ class DeviceId(NamedTuple):
         Raises: PeerFault value.device_id.
         """
         bare = text.strip().upper().replace(" ", "").split(".")[0]
-        match = _DEVICE_ID.fullmatch(bare)
+        match = _DEVICE_ID.fullmatch(bare) if text.isascii() else None
         if match is None or match[1] not in _MEDIA:
             raise PeerFault("value.device_id", text[:40])
         return cls(match[1], match[2], int(match[3], 16), int(match[4]))
@@ -71,10 +72,10 @@ def meter_id_of(server_id: bytes) -> str:
     meters send (EDL21 ids, serial numbers) is not a DIN id and is shown as lower-case hex, so that no two ids fall together.
     Source: LMN-02; 10-lmn-meter-protocols 9.2.
     """
-    if len(server_id) == 10 and server_id[0] in (0x09, 0x0A) and server_id[1] < 16:
-        letters, number = server_id[2:5], int.from_bytes(server_id[6:10], "big")
-        if letters.isalpha() and letters.isupper() and letters.isascii() and number <= 99_999_999:
-            return str(DeviceId(f"{server_id[1]:X}", letters.decode(), server_id[5], number))
+    if len(server_id) == 10 and server_id[0] in (0x09, 0x0A) and server_id[1] < len(_MEDIUM_DIGITS):
+        medium, letters, number = _MEDIUM_DIGITS[server_id[1]], server_id[2:5], int.from_bytes(server_id[6:10], "big")
+        if medium in _MEDIA and letters.isalpha() and letters.isupper() and letters.isascii() and number <= 99_999_999:
+            return str(DeviceId(medium, letters.decode(), server_id[5], number))
     return server_id.hex()
 
 
