@@ -1,0 +1,46 @@
+"""Are WAN and HAN separate? What the process really listens on, and from where it really dials, against what it was told.
+
+The consumer interface is the only thing that may listen, and only at the HAN's own address. Where the address facing the WAN is configured,
+nothing may be reached there, and the way to the administrator has to begin there.
+Source: STATE-03; handbook B-4.1, D-2.3.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from smgw.core.errors import DomainFault
+from smgw.net.listeners import Address, Listener, addresses_of, departure, own_listeners, plain
+
+
+class Networks(NamedTuple):
+    """Hold what the gateway was told about its networks, and how the kernel is asked."""
+
+    han_host: str
+    han_port: int
+    wan_address: str
+    """Address facing the WAN; empty when it is not known, as on a single machine."""
+    administrator_host: str
+    listeners: Callable[[], Iterable[Listener]] = own_listeners
+    departure: Callable[[str], Address | None] = departure
+
+
+def check_separation(networks: Networks) -> None:
+    """Raise DomainFault self_test.networks with what joins WAN and HAN; Unavailable net.listeners when the kernel does not tell."""
+    own = addresses_of(networks.han_host)
+    if not own:
+        raise DomainFault("self_test.networks", f"{networks.han_host} is no address")
+    meant = {Listener("tcp" if address.version == 4 else "tcp6", address, networks.han_port) for address in own}
+    places = {(plain(one.address), one.port) for one in meant}
+    found = sorted(meant.union(networks.listeners()))
+    for listener in found:
+        if listener.address.is_unspecified:
+            raise DomainFault("self_test.networks", f"{listener} is open to all networks")
+        if listener.protocol.startswith("udp") or (plain(listener.address), listener.port) not in places:
+            raise DomainFault("self_test.networks", f"{listener} is not the consumer interface")
+    for outside in addresses_of(networks.wan_address) if networks.wan_address else ():
+        for listener in found:
+            if listener.reaches(outside):
+                raise DomainFault("self_test.networks", f"{listener} can be reached from the WAN")
+        leaving = networks.departure(networks.administrator_host)
+        if leaving is not None and plain(leaving) != plain(outside):
+            raise DomainFault("self_test.networks", f"the way to the administrator begins at {leaving}")
