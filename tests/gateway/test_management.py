@@ -10,6 +10,7 @@ import pytest
 from tests.gateway.gateway_parts import (
     START,
     all_profiles,
+    consumer_profile,
     evaluation_profile,
     gateway_identity,
     meter_profile,
@@ -37,7 +38,7 @@ def channel(tmp_path: Path) -> Iterator[Channel]:
 def test_profiles_are_installed_logged_and_take_effect(channel: Channel) -> None:
     assert [channel.put(profile).status for profile in all_profiles()] == [201] * 4
     assert channel.installed == all_profiles()
-    assert channel.events() == ["profile_installed"] * 4
+    assert channel.events() == ["profile_installed"] * 3 + ["consumer_registered", "profile_installed"]
     assert channel.events(Log.CALIBRATION) == ["profile_installed"] * 4
     assert channel.events(Log.CONSUMER) == ["contract_changed"]
     assert msgspec.json.decode(channel.ask(channel.command("GET", "rts/meter")).body) == {"1SGW0010000001": 1}
@@ -163,5 +164,41 @@ def test_the_system_log_can_be_read_in_pages(channel: Channel) -> None:
     for profile in all_profiles():
         channel.put(profile)
     page = msgspec.json.decode(channel.ask(channel.command("GET", "log/system/3")).body)
-    assert [entry["index"] for entry in page] == [3, 4]
+    assert [entry["index"] for entry in page] == [3, 4, 5]
     assert page[0]["text"].startswith("consumer profile consumer1.sm")
+
+
+@pytest.mark.req("LOG-01", "ADM-10")
+def test_what_the_administrator_reads_is_logged_once_a_day(channel: Channel) -> None:
+    for resource in ("state", "log/system", "log/system/1", "rts/meter", "state", "log/system/7"):
+        assert channel.ask(channel.command("GET", resource)).status == 200
+    assert channel.ask(channel.command("GET", "log/consumer")).status == 404
+    entries = [stored.entry for stored in channel.journal.log(Log.SYSTEM) if stored.entry.event == "administrator_read"]
+    assert [entry.text("en") for entry in entries] == [f"test.GWA read {what}" for what in ("state", "log/system", "rts/meter")]
+    channel.clock._us += 86_400_000_000
+    assert channel.ask(channel.command("GET", "state", created_at=channel.clock.now())).status == 200
+    assert channel.events().count("administrator_read") == 4
+
+
+@pytest.mark.req("LOG-01")
+def test_a_consumer_is_told_of_a_changed_log_in_but_not_of_a_changed_language(channel: Channel) -> None:
+    first = consumer_profile()
+    for number, changes in enumerate(({}, {"language": "en"}, {"digest_md5": "1" * 32}, {"user_name": "other"}), 1):
+        assert channel.put(msgspec.structs.replace(first, version=number, **changes)).status == 201
+    assert channel.events().count("consumer_registered") == 1
+    assert channel.events(Log.CONSUMER) == ["credentials_changed"] * 2
+    assert "1" * 32 not in str(channel.journal.log(Log.CONSUMER, "consumer1.sm"))
+
+
+@pytest.mark.req("CON-03", "TAF-24")
+@pytest.mark.parametrize(
+    "changes", [{"consumer_id": "consumer2.sm"}, {"meter_id": "1SGW0010000002"}, {"valid_from": START - timedelta(days=1)}]
+)
+def test_a_contract_never_passes_to_another_consumer_meter_or_time(channel: Channel, changes: dict[str, object]) -> None:
+    for profile in all_profiles():
+        channel.put(profile)
+    channel.put(consumer_profile("consumer2.sm", "other"))
+    channel.put(msgspec.structs.replace(meter_profile(), meter_id="1SGW0010000002", server_id="0a015347570000989682"))
+    answer = channel.put(evaluation_profile(version=2, **changes))
+    assert (answer.status, answer.code) == (409, "command.profile")
+    assert channel.events(Log.CONSUMER) == ["contract_changed"]

@@ -90,6 +90,12 @@ def _check_evaluation(profile: EvaluationProfile, installed: Mapping[str, Sequen
     _require(profile.consumer_id in {profile_key(consumer) for consumer in installed["consumer"]}, "consumer_id")
     partners = {profile_key(partner) for partner in installed["communication"]}
     _require(set(profile.recipients) <= partners, "recipients")
+    for held in cast("Sequence[EvaluationProfile]", installed["evaluation"]):
+        if held.profile_id == profile.profile_id:
+            # What a contract measured and sent is shown to its consumer, so it never passes to another; who moves in gets a new one.
+            _require(held.consumer_id == profile.consumer_id, "consumer_id: another than the contract's")
+            _require(held.meter_id == profile.meter_id, "meter_id: another than the contract's")
+            _require(held.valid_from <= profile.valid_from, "valid_from: before the contract's")
 
 
 def _kind_of_partner(hex_der: str) -> Kind | None:

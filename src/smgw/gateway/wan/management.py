@@ -14,9 +14,9 @@ from cryptography import x509
 
 from smgw.codec.command import COMMAND_AGE, Answer, Command, check_fresh, decode_command, encode_answer
 from smgw.core.errors import DomainFault, LimitFault, PeerFault, Replay, SmgwError
-from smgw.core.instant import Clock, microseconds
+from smgw.core.instant import Clock, local_day, microseconds
 from smgw.core.log_event import Log
-from smgw.core.profiles import PROFILE_KINDS, EvaluationProfile, Profile, profile_key
+from smgw.core.profiles import PROFILE_KINDS, ConsumerProfile, EvaluationProfile, Profile, profile_key
 from smgw.core.state import Permission, State, require
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
@@ -148,12 +148,24 @@ def _obey(context: Context, command: Command, document: bytes, now: datetime) ->
         if route is None:
             raise PeerFault("command.resource", command.method)
         require(context.state(), Permission.OBEY_ADMINISTRATOR)
-        return route(context, command, parts[2:], document, now)
+        outcome = route(context, command, parts[2:], document, now)
+        if command.method == "GET":
+            _tell_of_reading(context, "/".join(parts[:2]), now)
+        return outcome
     except SmgwError as fault:
         context.recorder.record(
             "command_rejected", subject=context.administrator_name, success=False, partner=context.administrator_name, code=fault.code
         )
         return Outcome(404 if fault.code == "command.resource" else 409 if isinstance(fault, DomainFault) else 400, None, fault.code)
+
+
+def _tell_of_reading(context: Context, resource: str, now: datetime) -> None:
+    """Log the first of a day's reads of each resource: state and lists are asked for every half minute."""
+    key, day = f"read/{resource}", local_day(now).isoformat().encode()
+    if context.journal.get_state(key) != day:
+        context.journal.set_state(key, day)
+        name = context.administrator_name
+        context.recorder.record("administrator_read", subject=name, partner=name, resource=resource)
 
 
 def _put_profile(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
@@ -164,7 +176,8 @@ def _put_profile(context: Context, command: Command, parts: list[str], document:
         raise PeerFault("command.profile", str(problem)[:200]) from problem
     if parts != [profile_key(profile)]:
         raise PeerFault("command.profile", "the resource names another profile")
-    check_profile(profile, {name: context.journal.profiles(name) for name in PROFILE_KINDS}, now)
+    installed = {name: context.journal.profiles(name) for name in PROFILE_KINDS}
+    check_profile(profile, installed, now)
     context.journal.put_profile(profile, document, now)
     context.recorder.record(
         "profile_installed", subject=context.administrator_name, kind=kind, id=profile_key(profile), version=profile.version
@@ -177,7 +190,22 @@ def _put_profile(context: Context, command: Command, parts: list[str], document:
             contract=profile.profile_id,
             version=profile.version,
         )
+    elif isinstance(profile, ConsumerProfile):
+        before = next((held for held in installed[kind] if profile_key(held) == profile.consumer_id), None)
+        _tell_of_consumer(context, profile, before)
     return Outcome(201, installed=profile)
+
+
+def _tell_of_consumer(context: Context, profile: ConsumerProfile, before: Profile | None) -> None:
+    """Tell of a new consumer, or tell a consumer whose way to log in was changed."""
+    if not isinstance(before, ConsumerProfile):
+        context.recorder.record("consumer_registered", subject=profile.consumer_id, consumer=profile.consumer_id)
+    elif _credentials(before) != _credentials(profile):
+        context.recorder.record("credentials_changed", consumers=[profile.consumer_id], subject=profile.consumer_id, user=profile.user_name)
+
+
+def _credentials(profile: ConsumerProfile) -> tuple[object, ...]:
+    return profile.user_name, profile.digest_md5, profile.digest_sha256, profile.certificate_fingerprints
 
 
 def _list_profiles(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
