@@ -65,6 +65,18 @@ def test_every_flipped_bit_is_rejected() -> None:
             read_revocation_list(bytes(bad)).require_signed_by(key)
 
 
+def test_a_signature_of_other_than_whole_octets_is_malformed() -> None:
+    for _ in range(64):
+        good = build(REVOKED).lists[1]
+        if good.signature[-1] & 1 == 0:
+            break
+    der = bytearray(good.public_bytes(Encoding.DER))
+    der[-len(good.signature) - 1] = 1
+    with pytest.raises(DecodeFault) as caught:
+        read_revocation_list(bytes(der))
+    assert caught.value.code == "pki.malformed"
+
+
 def test_indirect_lists_name_the_issuer_of_each_entry() -> None:
     changes = {
         "signer.present": True,

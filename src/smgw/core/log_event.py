@@ -312,7 +312,7 @@ EVENTS: dict[str, EventKind] = {
               "a prepaid contract whose credit was used up has credit again", _NONE),
     "tariff_event": EventKind(2004, _I, (_S, _L), "Contract {contract}: event {name} of {at}, reported by {partner}", "Vertrag {contract}: Ereignis {name} vom {at}, gemeldet von {partner}",
               "the administrator reports a tariff event", _NONE),
-    "credit_loaded": EventKind(2005, _I, (_S, _L), "Contract {contract}: credit {credit} of {amount} loaded by {partner}", "Vertrag {contract}: Guthaben {credit} über {amount} durch {partner} geladen",
+    "credit_loaded": EventKind(2005, _I, (_S, _L), "Contract {contract}: credit {credit} loaded by {partner}", "Vertrag {contract}: Guthaben {credit} durch {partner} geladen",
               "the administrator loads a credit", _NONE),
     "device_switched": EventKind(2006, _I, (_S, _L), "Contract {contract}: {device} {action}, ordered by {ordered_by}, reported by {partner}", "Vertrag {contract}: {device} {action}, angeordnet von {ordered_by}, gemeldet von {partner}",
               "a control action is recorded", _ORDERED),

@@ -123,7 +123,7 @@ def _credit(desk: Desk, profile: EvaluationProfile, order: CreditOrder, now: dat
     if order.credit_id in {msgspec.json.decode(entry.content, type=Credit).credit_id for entry in tariffs.entries(profile)}:
         raise DomainFault("tariff.credit", f"{order.credit_id[:40]} was loaded before")
     tariffs.append(profile, Credit(credit_id=order.credit_id, at=now, amount=order.amount))
-    _record(desk, profile, "credit_loaded", credit=order.credit_id[:40], amount=order.amount)
+    _record(desk, profile, "credit_loaded", credit=order.credit_id[:40])
     _evaluate(desk, profile, now)
     return {"loaded_at": now}
 

@@ -11,10 +11,11 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from smgw.core.errors import CertificateRejected, DecodeFault, SecurityFault
-from smgw.pki.parsing import PARSE_FAULTS
+from smgw.pki.parsing import PARSE_FAULTS, require_whole_octets
 from smgw.security.policy import require_signature_hash
 
 MAX_REVOCATION_LIST = 16 << 20
@@ -90,6 +91,7 @@ def read_revocation_list(data: bytes) -> RevocationList:
         raise DecodeFault("pki.malformed", f"{len(data)} octets")
     try:
         crl = x509.load_pem_x509_crl(data) if b"-----BEGIN" in data[:4096] else x509.load_der_x509_crl(data)
+        require_whole_octets(crl.public_bytes(Encoding.DER), crl.signature)
         return _facts(crl)
     except PARSE_FAULTS as problem:
         raise DecodeFault("pki.malformed", "revocation list") from problem

@@ -38,9 +38,21 @@ def load_certificate(data: bytes) -> x509.Certificate:
     if not number.strip(b"\x00") or number[0] >= 0x80 or len(number) > _MAX_SERIAL:
         raise DecodeFault("pki.malformed", "serial number")
     try:
-        return x509.load_der_x509_certificate(data)
+        certificate = x509.load_der_x509_certificate(data)
     except PARSE_FAULTS as problem:
         raise DecodeFault("pki.malformed", "certificate") from problem
+    require_whole_octets(data, certificate.signature)
+    return certificate
+
+
+def require_whole_octets(data: bytes, signature: bytes) -> None:
+    """Demand that a signed structure ends with a signature of whole octets.
+
+    The count of unused bits before it is signed by nobody: where the last bits happen to be zero, another count would read the same.
+    Raises: DecodeFault pki.malformed.
+    """
+    if not data.endswith(b"\x00" + signature):
+        raise DecodeFault("pki.malformed", "signature bits")
 
 
 def load_pem_certificates(data: bytes, limit: int) -> list[x509.Certificate]:

@@ -16,7 +16,7 @@ from smgw.pki.assembly import sign_request
 from smgw.pki.certificate_profiles import END_ENTITY_PROFILES, KINDS, SUBJECT_ALT_NAME, Kind, Presence, key_usage, key_usage_names
 from smgw.pki.der import SEQUENCE, der, split_der
 from smgw.pki.names import END_ENTITY_ROLES, Role, common_name_for, distinguished_name, read_name
-from smgw.pki.parsing import PARSE_FAULTS
+from smgw.pki.parsing import PARSE_FAULTS, require_whole_octets
 from smgw.pki.triple import KeyNames
 from smgw.security.module import SecurityModule
 from smgw.security.policy import curve_name, require_signature_hash
@@ -79,6 +79,8 @@ def read_request_package(data: bytes) -> RequestPackage:
         raise CertificateRejected("pki.request", f"{len(parts)} requests")
     try:
         requests = [x509.load_der_x509_csr(part) for part in parts]
+        for part, request in zip(parts, requests, strict=True):
+            require_whole_octets(part, request.signature)
         contacts = {_check_request(request, kind) for request, kind in zip(requests, KINDS, strict=True)}
         subjects = {request.subject.public_bytes() for request in requests}
         keys = {_encoded_key(request) for request in requests}
