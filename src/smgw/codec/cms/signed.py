@@ -50,6 +50,10 @@ class SignerClaim(NamedTuple):
             raise DecodeFault("cms.structure", "carried certificate") from error
 
 
+ContentDigest = Callable[[table.Digest], bytes]
+"""Give the digest of content that is too large to be held, by the hash that the signature asks for."""
+
+
 class SignedContent(NamedTuple):
     """Hold content whose signature was verified, and by whom; detached content is the one that was given."""
 
@@ -72,8 +76,32 @@ def sign(
     `sign_digest` turns a digest into a DER ECDSA signature; the digest is the one that goes with the signer's curve.
     Detached content is not part of the result.
     """
+    encapsulated = b"" if detached else der.context(0, der.tlv(der.OCTET_STRING, content))
+    return _sign(lambda row: row.new(content).digest(), encapsulated, content_type, signer, sign_digest, include_certificate)
+
+
+def sign_by_digest(
+    content_digest: ContentDigest,
+    *,
+    content_type: table.Oid,
+    signer: Party,
+    sign_digest: Callable[[bytes], bytes],
+    include_certificate: bool = True,
+) -> bytes:
+    """Sign detached content of which only the digest is taken; returns the same DER as `sign` does."""
+    return _sign(content_digest, b"", content_type, signer, sign_digest, include_certificate)
+
+
+def _sign(
+    content_digest: ContentDigest,
+    encapsulated: bytes,
+    content_type: table.Oid,
+    signer: Party,
+    sign_digest: Callable[[bytes], bytes],
+    include_certificate: bool,
+) -> bytes:
     row = table.DIGESTS[signer.curve.digest]
-    attributes = _signed_attributes(content_type, row.new(content).digest())
+    attributes = _signed_attributes(content_type, content_digest(row))
     signature = sign_digest(row.new(attributes).digest())
     signer_info = der.tlv(
         der.SEQUENCE,
@@ -87,7 +115,7 @@ def sign(
         der.SEQUENCE,
         der.small_integer(3),
         der.tlv(der.SET, der.algorithm(row.oid)),
-        der.tlv(der.SEQUENCE, der.oid(content_type), b"" if detached else der.context(0, der.tlv(der.OCTET_STRING, content))),
+        der.tlv(der.SEQUENCE, der.oid(content_type), encapsulated),
         der.context(0, signer.encoded) if include_certificate else b"",
         der.tlv(der.SET, signer_info),
     )
@@ -135,12 +163,13 @@ def verify(
     signer: Callable[[SignerClaim], Party],
     accept: str = "tr",
     detached_content: bytes | None = None,
+    detached_digest: ContentDigest | None = None,
     limit: int = table.MAX_MESSAGE_OCTETS,
 ) -> SignedContent:
     """Verify ContentInfo(SignedData) with exactly one signer.
 
     `signer` turns the claim into the trusted party or raises. `accept` names a row of ACCEPTANCE.
-    `detached_content` must be given exactly when the message holds no content.
+    `detached_content`, or its digest, must be given exactly when the message holds no content; by digest, empty content is given back.
     Raises: DecodeFault cms.structure, SecurityFault cms.algorithm, SecurityFault cms.signature, LimitFault cms.size;
     UsageError cms.choice for an unknown `accept`.
     """
@@ -152,9 +181,9 @@ def verify(
     claim = _claim(signed_data, signer_info)
     digest = _checked_digest(signed_data, signer_info, claim, rules)
     content_type = signed_data.encapsulated_content_info.content_type
-    content = _content(signed_data.encapsulated_content_info, detached_content)
+    content = _content(signed_data.encapsulated_content_info, detached_content if detached_digest is None else b"")
     signed_octets = asn1.encode_der(signer_info.signed_attrs)
-    content_digest = digest.new(content).digest()
+    content_digest = digest.new(content).digest() if detached_digest is None else detached_digest(digest)
     if signed_octets != _signed_attributes(content_type, content_digest):
         _check_wider_attributes(signer_info, content_type, content_digest, rules)
 
