@@ -64,6 +64,14 @@ def test_a_known_meter_on_another_link_is_a_stranger() -> None:
 
 
 @pytest.mark.req("LMN-03")
+def test_a_meter_that_was_taken_away_is_a_stranger_and_leaves_no_gap() -> None:
+    acquisition = admitted()
+    acquisition.dismiss(PROFILE)
+    assert acquisition.tick(START + 4 * QUARTER, ClockStatus.VALID) == Outcome([], [])
+    assert names(acquisition.receive(record(START + QUARTER), "optical", ClockStatus.VALID)) == ["meter_unknown"]
+
+
+@pytest.mark.req("LMN-03")
 def test_the_list_of_unknown_meters_is_bounded() -> None:
     acquisition = admitted()
     for number in range(200):

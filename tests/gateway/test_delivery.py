@@ -27,7 +27,7 @@ from smgw.codec.delivery_xml import decode_delivery, encode_delivery
 from smgw.core.delivery import Delivery
 from smgw.core.errors import DecodeFault, SecurityFault
 from smgw.core.log_event import Log
-from smgw.gateway.delivery import RETRY_LAST, Pump, Sender, check_receipt, retry_delay
+from smgw.gateway.delivery import REFUSALS_IN_ORDER, RETRY_LAST, Pump, Sender, check_receipt, retry_delay
 from smgw.gateway.logs import Recorder
 from smgw.net.clock import ManualClock
 from smgw.net.http_server import Reply, serve_http
@@ -269,6 +269,25 @@ async def test_messages_keep_their_order(bench: Bench) -> None:
         assert await bench.pump.flush()
     assert bench.journal.delivery_counts() == (5, 5)
     assert [dict(request.headers)["x-cid"] for request in bench.requests] == [f"uuid:{message_id}" for message_id in ids]
+
+
+@pytest.mark.req("WAN-05")
+async def test_a_message_that_is_refused_for_good_does_not_hold_up_the_others(bench: Bench) -> None:
+    ids = [f"{number:08x}-2c74-4b3e-9a52-0f4f6d4f6a01" for number in range(3)]
+
+    def answer(request: Request) -> Reply:
+        message_id = dict(request.headers)["x-cid"].removeprefix("uuid:")
+        return Reply(400) if message_id == ids[0] else Reply(200, receipt_for(request.body, message_id))
+
+    async with bench.partner(answer):
+        for message_id in ids:
+            bench.queue(message_id)
+        for _ in range(REFUSALS_IN_ORDER):
+            assert not await bench.pump.flush()
+            assert bench.journal.delivery_counts() == (3, 0)
+        assert not await bench.pump.flush()
+    assert bench.journal.delivery_counts() == (3, 2)
+    assert [message.message_id for message in bench.journal.pending(10)] == ids[:1]
 
 
 def test_pauses_double_up_to_a_quarter_of_an_hour() -> None:

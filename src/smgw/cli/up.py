@@ -10,6 +10,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from smgw.cli.service import configure_diagnostics
 from smgw.core.errors import PeerFault, SmgwError
 from smgw.core.identifiers import DeviceId
 from smgw.simulation.system import Launcher, Options
@@ -58,6 +59,7 @@ def up(
         timeout_s=timeout,
         faults=tuple(fault or ()),
     )
+    configure_diagnostics("warning")
     console = Console(stderr=True)
     try:
         asyncio.run(_up(options, console, as_json=as_json))

@@ -40,6 +40,8 @@ class MeterProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     period_s: int = 900
     transformer_factor: int = 1
     """Applied in back ends only, never to a stored original."""
+    active: bool = True
+    """False once the meter is taken away: it is expected no more, and what it sends is refused."""
     version: int = 1
 
 

@@ -154,6 +154,10 @@ class Acquisition:
         meter = self._meters.get(record.server_id)
         return meter is not None and meter.profile.link == link
 
+    def dismiss(self, profile: MeterProfile) -> None:
+        """Expect a meter no more; no period is closed for it, and its records are a stranger's."""
+        self._meters.pop(bytes.fromhex(profile.server_id), None)
+
     def current(self, meter_id: str) -> Record | None:
         """Give the newest record of a meter, which is shown but not stored."""
         for meter in self._meters.values():

@@ -32,6 +32,8 @@ CONTENT_TYPE = "application/cms"
 RETRY_FIRST = timedelta(seconds=2)
 RETRY_LAST = timedelta(minutes=15)
 BATCH = 100
+REFUSALS_IN_ORDER = 3
+"""So often a refused message is tried before those behind it are."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -40,6 +42,10 @@ class Receipt(msgspec.Struct, frozen=True):
     message_id: str = msgspec.field(name="messageId")
     digest: str
     """SHA-256 of the message as sent, hex."""
+
+
+class Refused(PeerFault):
+    """The partner answered, and did not take the message."""
 
 
 class Sender(NamedTuple):
@@ -86,32 +92,39 @@ class Pump:
 
     async def flush(self) -> bool:
         """Try every pending message once and tell whether all were taken; a partner that fails is left alone until the next round."""
-        journal = self._sender.journal
-        partners = {p.partner_id: p for p in journal.profiles("communication") if isinstance(p, CommunicationProfile)}
-        queues: dict[str, list[OutboxMessage]] = {}
-        for message in journal.pending(BATCH):
-            queues.setdefault(message.partner_id, []).append(message)
-        complete = True
-        for partner_id, messages in queues.items():
-            if partner_id in partners:
-                complete &= await self._serve(partners[partner_id], messages)
-        if complete and journal.pending(1):
+        journal, complete, more = self._sender.journal, True, False
+        for partner in journal.profiles("communication"):
+            messages = journal.pending(BATCH, partner.partner_id) if isinstance(partner, CommunicationProfile) else []
+            if isinstance(partner, CommunicationProfile) and messages:
+                complete &= await self._serve(partner, messages)
+                more |= len(messages) == BATCH
+        if complete and more:
             self.wake.set()
         return complete
 
     async def _serve(self, partner: CommunicationProfile, messages: list[OutboxMessage]) -> bool:
-        """Send to one partner over one connection; an order is kept, so the first failure ends the round."""
-        sender, channel, message = self._sender, None, messages[0]
+        """Send to one partner over one connection.
+
+        The order is kept, so a failure ends the round; only a message that the partner goes on refusing is stepped over, for it must not
+        hold up all others.
+        """
+        sender, channel, message, complete = self._sender, None, messages[0], True
         try:
             channel = await _dial(sender, partner)
             client = HttpClient(Streams(channel.reader, channel.writer), partner.partner_id)
             for message in messages:
-                await self._deliver(client, partner, message)
+                try:
+                    await self._deliver(client, partner, message)
+                except Refused as fault:
+                    complete = False
+                    self._note_failure(message, fault, "delivery_failed")
+                    if message.attempts < REFUSALS_IN_ORDER:
+                        break
         except SmgwError as fault:
             self._note_failure(message, fault, "handshake_failed" if channel is None else "delivery_failed")
             return False
         else:
-            return True
+            return complete
         finally:
             if channel is not None:
                 await channel.close()
@@ -159,7 +172,7 @@ class Pump:
         headers = {"Content-Type": CONTENT_TYPE, "x-CID": f"uuid:{message.message_id}"}
         response = await client.request("POST", TARGET, headers, document)
         if response.status != 200:
-            raise PeerFault("http.refused", f"status {response.status}")
+            raise Refused("http.refused", f"status {response.status}")
         check_receipt(response.body, message.message_id, document, _certificate(partner.sig_certificate))
         with sender.journal.transaction():
             now = sender.clock.now()

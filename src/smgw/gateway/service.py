@@ -65,6 +65,7 @@ class Gateway:
         self.identity: Identity = load_identity(folder.path, GATEWAY_KEYS)
         self.device_id = DeviceId.parse(self.config.device_id)
         self.journal = Journal.open(folder.journal, self.identity.module.storage_key(JOURNAL_PURPOSE))
+        self._before = self.journal.delivery_counts()[1], self.journal.log_count()
         self.clock = GatewayClock(base_clock)
         self.recorder = Recorder(self.journal, self.clock)
         self.states = StateKeeper(self.recorder, self.clock)
@@ -131,18 +132,19 @@ class Gateway:
         ready({"event": "measuring", "role": "gateway"})
 
     def counters(self) -> dict[str, object]:
-        """Count what happened; no value is among it."""
+        """Count what happened since the start; no value is among it."""
         queued, acknowledged = self.journal.delivery_counts()
+        acknowledged_before, entries_before = self._before
         return {
             "role": "gateway",
-            "meters": len(self.journal.profiles("meter")),
+            "meters": sum(isinstance(profile, MeterProfile) and profile.active for profile in self.journal.profiles("meter")),
             "telegrams": self.files + sum(self.rejected.values()),
-            "readings": self.journal.count_readings(),
-            "deliveries": acknowledged,
-            "queued": queued,
+            "readings": self.store.readings,
+            "deliveries": acknowledged - acknowledged_before,
+            "waiting": queued - acknowledged,
             "rejected": sum(self.rejected.values()),
             "unknown_meters": len(self.acquisition.unknown),
-            "log_entries": self.journal.log_count(),
+            "log_entries": self.journal.log_count() - entries_before,
         }
 
     def _work(self) -> list[tuple[str, Coroutine[object, object, None]]]:
@@ -177,7 +179,9 @@ class Gateway:
 
     def _install(self, profile: Profile) -> None:
         self.live.refresh()
-        if isinstance(profile, MeterProfile):
+        if isinstance(profile, MeterProfile) and not profile.active:
+            self.acquisition.dismiss(profile)
+        elif isinstance(profile, MeterProfile):
             # What waits for the store belongs to the series that the meter continues.
             self.store.commit(Outcome([], []))
             last = {register.code: self.journal.last_reading(profile.meter_id, register.code) for register in profile.registers}
@@ -191,11 +195,12 @@ class Gateway:
         self._admitted.set()
 
     def _on_file(self, event: SmlFileReceived, link: str, captured: datetime) -> None:
-        self.files += 1
         record = record_of(event.messages, captured)
         if record is None:
             self._on_reject(link, "sml.semantic")
-        elif self.states.allows(Permission.MEASURE) or self.states.storage_full:
+            return
+        self.files += 1
+        if self.states.allows(Permission.MEASURE) or self.states.storage_full:
             self.store.commit(self.acquisition.receive(record, link, self.clock.status))
             if self.acquisition.hears(record, link) and self.live.take(record, self.clock.status, self.clock.now()):
                 self.pump.wake.set()

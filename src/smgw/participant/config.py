@@ -8,7 +8,7 @@ import msgspec
 
 from smgw.core.errors import ConfigError
 from smgw.participant.database import connect
-from smgw.participant.registry import Registry
+from smgw.participant.registry import DEFAULT_PERIOD_S, Registry
 from smgw.security.files import write_durably
 from smgw.security.secret_file import create_secret, load_secret
 
@@ -67,10 +67,11 @@ def provision_participant(
     gateway_id: str,
     meters: Iterable[str],
     contracts: Iterable[str],
+    period_s: int = DEFAULT_PERIOD_S,
 ) -> None:
     """Write the configuration and register one gateway with its meters and contracts; doing it twice changes nothing."""
     place = ParticipantFolder(folder)
     place.save(ParticipantConfig(name=name, deliveries_port=deliveries_port, api_port=api_port, crl_url=crl_url))
     place.operator_token()
     with closing(connect(place.store)) as connection:
-        Registry(connection).register(gateway_id, meters, contracts)
+        Registry(connection).register(gateway_id, meters, contracts, period_s=period_s)

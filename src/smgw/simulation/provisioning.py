@@ -6,7 +6,7 @@ What exists is kept; doing it twice changes nothing.
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -48,6 +48,8 @@ class Meter(msgspec.Struct, frozen=True):
     registers: tuple[RegisterProfile, ...]
     label: str
     """Name of the contract as the consumer sees it."""
+    removed_at: datetime | None = None
+    """Since when the meter is no longer connected; its contracts end then."""
 
 
 class Ports(msgspec.Struct, frozen=True):
@@ -74,7 +76,12 @@ class System(msgspec.Struct, frozen=True):
     profile_version: int = 1
     """Raised whenever ports or meters change, so that the gateway gets new profiles."""
     simulated_until: datetime | None = None
-    """Where simulated time stood when the system was last stopped."""
+    """Where simulated time stood when the system was last stopped, or a time it can't have passed."""
+
+    @property
+    def connected(self) -> tuple[Meter, ...]:
+        """Give the meters that are connected now."""
+        return tuple(meter for meter in self.meters if meter.removed_at is None)
 
 
 class Layout(NamedTuple):
@@ -193,8 +200,17 @@ def profiles_of(system: System, participant: CertificateTriple, password: str) -
     ]
     for index, meter in enumerate(system.meters, start=1):
         profiles.append(
-            MeterProfile(meter.meter_id, meter.server_id, meter.registers, meter.name, period_s=system.period_s, version=version)
+            MeterProfile(
+                meter_id=meter.meter_id,
+                server_id=meter.server_id,
+                registers=meter.registers,
+                link=meter.name,
+                period_s=system.period_s,
+                active=meter.removed_at is None,
+                version=version,
+            )
         )
+        ends = None if meter.removed_at is None else max(meter.removed_at, system.founded_at + timedelta(seconds=1))
         codes = tuple(register.obis for register in meter.registers)
         # Before all others come the totals: a TAF 1 contract has room for three registers only.
         totals = tuple(sorted(codes, key=lambda code: Obis.parse(code).e != 0))[:TAF1_REGISTERS]
@@ -211,6 +227,7 @@ def profiles_of(system: System, participant: CertificateTriple, password: str) -
                     usage_point_name=f"TAF{taf} {meter.label}",
                     metering_point_id=f"DE00000000000{index:020d}",
                     valid_from=system.founded_at,
+                    valid_to=ends,
                     period_s=system.period_s,
                     recipients=(PARTNER_ID,),
                     delivery=delivery,

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,6 +47,9 @@ FIRST_VALUE_S = 8.0
 """`ready` waits so long for a first value, then comes all the same: a mute meter must not hide the rest."""
 
 POLL_S = 0.5
+NOTE_S = 1.0
+"""Simulated time is noted so often, in real seconds."""
+
 LEAD = timedelta(minutes=10)
 """An accelerated system starts so long before the last local midnight, so that its first whole day begins soon."""
 
@@ -101,14 +104,39 @@ class Launcher:
                 raise ConfigError("up.folder", f"{problem.filename or self._layout.path}: {problem.strerror}") from problem
             clock_spec = await self._start_clock(system, runtime, stack)
             stack.push_async_callback(self._processes.kill)
-            await self._start_all(system, runtime, clock_spec)
-            await self._serve(system)
-            closing = await self._processes.stop()
-            self._save(system, simulated_until=self._now())
+            try:
+                if await self._unless_stopped(self._start_all(system, runtime, clock_spec)):
+                    await self._serve(system)
+                # Time stands still while the parts stop: no period may end that nobody measures any more.
+                if self._pacemaker is not None:
+                    stack.enter_context(self._pacemaker.hold())
+                closing = await self._processes.stop()
+            finally:
+                self._save(system, simulated_until=self._now())
         return _summary(closing)
+
+    async def _unless_stopped(self, start: Coroutine[Any, Any, None]) -> bool:
+        """Start, but give up at once when the user stops; tells whether all was started."""
+        starting, stopping = asyncio.create_task(start), asyncio.create_task(self._stop.wait())
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if starting.done():
+            starting.result()
+            return True
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await starting
+        return False
 
     def _now(self) -> datetime:
         return self._pacemaker.now() if self._pacemaker is not None else datetime.now(UTC)
+
+    async def _note_time(self, system: System) -> None:
+        """Keep on disk a time that simulation can't have passed before the next note, so that a killed launcher never goes back."""
+        while self._pacemaker is not None:
+            ahead = timedelta(seconds=min(2 * NOTE_S * self._options.speed, 86_400))
+            self._save(system, simulated_until=self._now() + ahead)
+            await asyncio.sleep(NOTE_S)
 
     def _save(self, system: System, **changes: Any) -> System:
         system = msgspec.structs.replace(system, **changes)
@@ -125,7 +153,7 @@ class Launcher:
                 raise ConfigError("up.state", str(problem)[:200]) from problem
         self._heard = {meter.source for meter in held.meters} if held is not None else set[str]()
         start = self._start_time(held)
-        meters = await self._meters(held)
+        meters = _with_removed(await self._meters(held), held, start)
         ports = _free_ports(held.ports if held else None)
         if held is None:
             period_s = self._options.period_s or 900
@@ -150,6 +178,7 @@ class Launcher:
             crl_url=f"http://127.0.0.1:{ports.pki}/pki/v1",
             gateway_id=system.gateway_id,
             meters=[meter.meter_id for meter in meters],
+            period_s=period_s,
             contracts=[f"taf{taf}-{index}.sm" for index in range(1, len(meters) + 1) for taf in (7, 1)],
         )
         self._administrator = identities[Role.GWA]
@@ -164,7 +193,7 @@ class Launcher:
     async def _meters(self, held: System | None) -> tuple[Meter, ...]:
         if not self._options.meters:
             default = (simulated_meter("household", 10_000_001, "BEZUG"), simulated_meter("heat-pump", 10_000_002, "WÄRMEPUMPE"))
-            return held.meters if held is not None else default
+            return held.connected if held is not None else default
         found = []
         for index, source in enumerate(self._options.meters, start=1):
             name = f"meter{index}"
@@ -200,7 +229,7 @@ class Launcher:
         )
         links, starts = [], []
         interval = str(self._options.interval_s or telegram_interval_s(self._options.speed))
-        for meter in system.meters:
+        for meter in system.connected:
             kind, _, rest = meter.source.partition(":")
             if kind not in ("sim", "sml"):
                 links.append(LinkConfig(meter.name, meter.source))
@@ -228,13 +257,14 @@ class Launcher:
         """Say that all is up, then wait: for the user, for a process that ends, for the delivered day, or for the time limit."""
         self._tell(self._ready_line(system))
         waits = [asyncio.create_task(self._stop.wait()), asyncio.create_task(self._processes.first_end())]
+        notes = asyncio.create_task(self._note_time(system))
         if self._options.until_delivered:
             waits.append(asyncio.create_task(self._until_delivered(system)))
         try:
             done, _ = await asyncio.wait(waits, timeout=self._options.timeout_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for wait in waits:
-                wait.cancel()
+            for task in (*waits, notes):
+                task.cancel()
         if not done and self._options.until_delivered:
             raise Unavailable("up.not_delivered", f"after {self._options.timeout_s} s")
         ended = self._processes.ended()
@@ -262,14 +292,18 @@ class Launcher:
         }
 
     async def _until_delivered(self, system: System) -> None:
-        """Ask the participant until it holds a complete, verified day of every meter's first register."""
+        """Ask the participant until it holds a complete, verified day more than at the start, of a meter that is connected now."""
         token = (self._layout.participant / "participant.token").read_text().strip()
         address = f"http://127.0.0.1:{system.ports.participant}/api/v1/summary"
+        connected = {meter.meter_id for meter in system.connected}
+        before: set[str] | None = None
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
             while True:
                 async with session.get(address) as response:
-                    summary = await response.json()
-                if summary["complete_days"]:
+                    days = (await response.json())["complete_days"]
+                found = {f"{day['meter_id']} {day['obis']} {day['day']}" for day in days if day["meter_id"] in connected}
+                before = found if before is None else before
+                if found - before:
                     return
                 await asyncio.sleep(POLL_S)
 
@@ -315,6 +349,15 @@ def _free_ports(held: Ports | None) -> Ports:
     return Ports(**chosen)
 
 
+def _with_removed(present: tuple[Meter, ...], held: System | None, now: datetime) -> tuple[Meter, ...]:
+    """Keep the place of every meter the system ever had, since contracts are numbered by it; those no longer connected end now."""
+    meters = {meter.meter_id: meter for meter in held.meters} if held is not None else {}
+    for meter_id, meter in meters.items():
+        if meter.removed_at is None:
+            meters[meter_id] = msgspec.structs.replace(meter, removed_at=now)
+    return tuple({**meters, **{meter.meter_id: meter for meter in present}}.values())
+
+
 def _password(path: Path) -> str:
     """Give the consumer's password; it is made once and kept readable by its owner alone."""
     if not path.exists():
@@ -324,5 +367,7 @@ def _password(path: Path) -> str:
 
 def _summary(closing: dict[str, dict[str, Any]]) -> dict[str, Any]:
     gateway = closing.get("gateway", {})
+    if not gateway and closing.keys() & {"participant", "administrator"}:
+        raise Unavailable("up.ended", "the gateway did not stop in good order; see its log file")
     names = ("meters", "telegrams", "readings", "deliveries", "rejected", "log_entries")
     return {"event": "summary", **{name: gateway.get(name, 0) for name in names}}

@@ -14,11 +14,11 @@ from smgw.core.profiles import Profile
 from smgw.core.reading import Reading, SignedReading
 from smgw.core.register import RegisterValue
 from smgw.storage import journal_logs, journal_profiles, journal_readings, outbox, retention
-from smgw.storage.chain import JournalReport, SignatureCheck, Signed, Signer
+from smgw.storage.chain import ChainHead, JournalReport, SignatureCheck, Signed, Signer
 from smgw.storage.database import Database
 from smgw.storage.journal_export import export_lines
 from smgw.storage.journal_logs import StoredLogEntry
-from smgw.storage.journal_seals import Sealer, SignedSeal, select_seals
+from smgw.storage.journal_seals import SEALS, Sealer, SignedSeal, select_seals
 from smgw.storage.journal_verify import signed_of, verify, verify_recent
 from smgw.storage.outbox import OutboxMessage
 from smgw.storage.retention import Cut
@@ -168,9 +168,9 @@ class Journal:
         """Put a message at the end of the queue; an id that was ever in it is left as it is."""
         outbox.enqueue(self._database, message)
 
-    def pending(self, limit: int = 100) -> list[OutboxMessage]:
-        """Read the oldest messages without receipt, in the order they were put in."""
-        return outbox.pending(self._database, limit)
+    def pending(self, limit: int = 100, partner_id: str | None = None) -> list[OutboxMessage]:
+        """Read the oldest messages without receipt, to all partners or one, in the order they were put in."""
+        return outbox.pending(self._database, limit, partner_id)
 
     def acknowledge(self, message_id: str, receipt: bytes, at: datetime) -> None:
         """Store the receipt and give up the body; the first receipt stays. Raises: DomainFault journal.unknown_message."""
@@ -201,6 +201,10 @@ class Journal:
     def scopes(self, kind: str) -> list[str]:
         """List the scopes of the chains of a kind, for example the consumers that have a log, sorted."""
         return retention.scopes_of(self._database, kind)
+
+    def series(self) -> list[tuple[str, Obis]]:
+        """List meter and register of every reading ever stored."""
+        return retention.series_of(self._database)
 
     def released_readings(self, releases: Mapping[tuple[str, Obis], datetime], now: datetime, limit: int) -> int:
         """Give the last of the oldest readings, at most `limit`, that are all for a time before the release of their meter and register."""
@@ -244,6 +248,14 @@ class Journal:
     def seals(self, kind: str, scope: str = "") -> list[SignedSeal]:
         """Read the seals of one chain, oldest first."""
         return select_seals(self._database, kind, scope)
+
+    def seal_head(self) -> ChainHead | None:
+        """Give the state of the chain of seals, or None while there is none; kept elsewhere, it shows a journal that was set back."""
+        return self._database.head(SEALS, "")
+
+    def seal_hash(self, number: int) -> bytes | None:
+        """Read the hash of one seal, or None when there is none of that number."""
+        return retention.row_hash(self._database, SEALS, "", number)
 
     def verify(self) -> JournalReport:
         """Walk every chain and recompute every hash, check triggers, pages and indexes; returns counts and heads.

@@ -52,10 +52,10 @@ def _known(database: Database, message_id: str) -> bool:
     return database.row("SELECT 1 FROM outbox WHERE message_id = ?", (message_id,)) is not None
 
 
-def pending(database: Database, limit: int) -> list[OutboxMessage]:
-    """Read the oldest messages without receipt, in the order they were put in."""
-    query = f"{_SELECT} WHERE acknowledged_at IS NULL ORDER BY number LIMIT ?"
-    return [_message(row) for row in database.rows(query, (limit,))]
+def pending(database: Database, limit: int, partner_id: str | None = None) -> list[OutboxMessage]:
+    """Read the oldest messages without receipt, to all partners or one, in the order they were put in."""
+    query = f"{_SELECT} WHERE acknowledged_at IS NULL AND (?1 IS NULL OR partner_id = ?1) ORDER BY number LIMIT ?2"
+    return [_message(row) for row in database.rows(query, (partner_id, limit))]
 
 
 def _message(row: Row) -> OutboxMessage:
