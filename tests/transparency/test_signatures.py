@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tests.trudi_files import CERTIFICATE, METER, START, berlin, device, supplier
 
 from smgw.codec.trudi_model import Certificate, Document
+from smgw.codec.trudi_readings import meter_reading_of
 from smgw.codec.trudi_write import write_device_file
 from smgw.codec.trudi_xml import read_device_file
 from smgw.core.errors import UsageError
@@ -18,7 +19,7 @@ from smgw.core.reading import Reading, SignedReading, canonical_bytes
 from smgw.core.status_word import GATEWAY_OK, METER_IDENTIFICATION, GatewayStatus
 from smgw.transparency.readout import check_readout, ptb_status_of
 from smgw.transparency.recompute import verify
-from smgw.transparency.signatures import SignatureCount, count_signatures, meter_reading_of
+from smgw.transparency.signatures import SignatureCount, count_signatures
 
 END = berlin(2026, 11, 5)
 KEY = ec.derive_private_key(7, ec.SECP256R1())

@@ -1,78 +1,26 @@
-"""Write original readings into a device file and check the gateway's signatures in one.
+"""Check the gateway's signatures over the original readings of a device file, as `smgw.codec.trudi_readings` writes them.
 
-The signature of a reading is r‖s over its canonical octets (see `smgw.core.reading`). Everything that they hold stands in the file: meter,
-register, value with scaler and unit, both times, and both status words. Other makers sign other octets; their signatures are counted as
-unreadable, never as good.
+Other makers sign other octets; their signatures are counted as unreadable, never as good.
 Source: CON-04, CON-06; 30-han-consumer-interface 3.4.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from smgw.codec.trudi_model import Interval, IntervalBlock, IntervalReading, MeterReading, UsagePoint
-from smgw.codec.trudi_model import ReadingType as ListType
-from smgw.core.errors import SecurityFault, UsageError
-from smgw.core.obis import Obis
-from smgw.core.quantity import Unit
+from smgw.codec.trudi_model import IntervalReading, MeterReading, UsagePoint
+from smgw.codec.trudi_readings import UOM_BY_UNIT
+from smgw.core.errors import SecurityFault
 from smgw.core.reading import Reading, SignedReading
-from smgw.core.status_word import from_hex, to_hex_lsb_first
+from smgw.core.status_word import from_hex
 from smgw.security.reading_signature import verify_reading
 from smgw.transparency.readout import obis_of, status_word
 
-UOM_BY_UNIT: Final[dict[int, int]] = {
-    Unit.DEGREE: 9,
-    Unit.CUBIC_METRE: 42,
-    Unit.JOULE: 31,
-    Unit.WATT: 38,
-    Unit.VOLT_AMPERE: 61,
-    Unit.VAR: 63,
-    Unit.WATT_HOUR: 72,
-    Unit.VOLT_AMPERE_HOUR: 71,
-    Unit.VAR_HOUR: 73,
-    Unit.AMPERE: 5,
-    Unit.VOLT: 29,
-    Unit.HERTZ: 33,
-}
-"""DLMS unit code -> ESPI unit code."""
 _UNIT_BY_UOM: Final = {uom: int(unit) for unit, uom in UOM_BY_UNIT.items()}
 _SIGNATURE_KIND: Final = 1
-
-
-def meter_reading_of(
-    obis: Obis, readings: Sequence[SignedReading], start: datetime, end: datetime, *, period_s: int = 900, certificate_id: int | None = None
-) -> MeterReading:
-    """Make an original list of one meter's register from stored readings; those without value are left out.
-
-    `start` and `end` bound the block; every capture time lies between them.
-    Raises: UsageError trudi.encode for readings that one list can't hold together.
-    """
-    held = [signed for signed in readings if signed.reading.raw is not None]
-    kinds = {(signed.reading.meter_id, signed.reading.obis, signed.reading.scaler, signed.reading.unit) for signed in held}
-    if len(kinds) != 1 or next(iter(kinds))[1] != obis or next(iter(kinds))[3] not in UOM_BY_UNIT:
-        raise UsageError("trudi.encode", f"{obis}: {len(kinds)} kinds of readings")
-    if any(not start <= signed.reading.capture_time <= end for signed in held):
-        raise UsageError("trudi.encode", f"{obis}: a reading outside {start} to {end}")
-    meter_id, _, scaler, unit = next(iter(kinds))
-    rows = tuple(
-        IntervalReading(
-            value=signed.reading.raw,
-            period=Interval(0, signed.reading.capture_time),
-            target_time=signed.reading.target_time,
-            certificate_id=certificate_id if signed.signature else None,
-            signature=signed.signature.hex().upper() or None,
-            status_fnn=to_hex_lsb_first(signed.reading.gateway_status, signed.reading.meter_status).upper(),
-            status_ptb=int(signed.reading.ptb),
-        )
-        for signed in held
-    )
-    kind = ListType(0, UOM_BY_UNIT[unit], scaler, obis.hex, f"{obis.hex}.{meter_id}.sm", measurement_period_s=period_s)
-    span = Interval(int((end - start).total_seconds()), start)
-    return MeterReading(meter_id, f"{obis.hex}.{meter_id}", kind, (IntervalBlock(span, rows),))
 
 
 class SignatureCount(NamedTuple):

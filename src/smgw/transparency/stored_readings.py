@@ -7,12 +7,12 @@ Source: CON-06; 30-han-consumer-interface 3.4.
 from typing import Final
 
 from smgw.codec.trudi_model import Document, MeterReading
+from smgw.codec.trudi_readings import UOM_BY_UNIT
 from smgw.core.errors import PeerFault
 from smgw.core.instant import from_microseconds, microseconds
 from smgw.core.reading import Reading, SignedReading
 from smgw.core.status_word import GATEWAY_OK, METER_IDENTIFICATION, GatewayStatus, PtbStatus
 from smgw.transparency.readout import CAPTURE_TOLERANCE_PERCENT, align, check_readout, obis_of, ptb_status_of, register_period
-from smgw.transparency.signatures import UOM_BY_UNIT
 
 _UNIT_BY_UOM: Final = {uom: int(unit) for unit, uom in UOM_BY_UNIT.items()}
 
