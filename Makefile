@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 STAMP := .venv/.installed
 PEERS := .peers/.installed
+FUZZ := $(wildcard tests/fuzz/fuzz_*.py)
+FUZZ_S := 20
 
 .PHONY: help install run test lint types docs bench fuzz clean
 
@@ -12,6 +14,7 @@ help:
 	@echo "make test      lint, types and all tests"
 	@echo "make lint      ruff and the floors of the house"
 	@echo "make bench     all benchmarks, with their peers and limits"
+	@echo "make fuzz      every fuzz target for FUZZ_S seconds (20), with what it found last time"
 	@echo "make docs      write the generated pages below docs/"
 	@echo "make clean     remove .venv, caches and the demo data"
 
@@ -43,10 +46,20 @@ test: $(STAMP) $(PEERS)
 	@$(PY) -m pytest -n 2 --dist worksteal -q $(ARGS)
 
 docs: $(STAMP)
-	@$(PY) tools/generate_docs.py
+	@$(PY) -m tools.generate_docs
 
 bench: $(STAMP)
+	@tools/install.sh anchor
 	@$(PY) -m bench $(ARGS)
 
+fuzz: $(STAMP)
+	@for target in $(FUZZ); do \
+	  name=$$(basename $$target .py); mkdir -p .fuzz/$$name; \
+	  echo "== $$name ($(FUZZ_S) s)"; \
+	  PYTHONPATH=. $(PY) $$target .fuzz/$$name -max_total_time=$(FUZZ_S) -artifact_prefix=.fuzz/$$name- -verbosity=0 -print_final_stats=1 \
+	    2>&1 | grep -v '^INFO\|^WARNING\|^###\|^"' | tail -n 40; \
+	  [ $${PIPESTATUS[0]} -eq 0 ] || exit 1; \
+	done
+
 clean:
-	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache smgw-data
+	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz smgw-data
