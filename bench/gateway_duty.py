@@ -89,7 +89,7 @@ def _result(before: _Sample, after: _Sample, early: dict[str, float], memory: di
         "gateway_duty",
         rates={
             "cpu_share_percent": share,
-            "cpu_ms_a_delivery": 1000 * cpu_s / deliveries,
+            "cpu_ms_a_delivery": 1000 * cpu_s / max(deliveries, 1),
             "cpu_start_s": start_s,
             "deliveries_per_minute": 60 * deliveries / simulated_s,
             "resident_mb": resident,

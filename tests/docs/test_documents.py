@@ -170,3 +170,14 @@ def test_every_benchmark_is_described_with_a_run() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", head, re.MULTILINE)) == set(discover())
     assert set(re.findall(r"^### `(\w+)`$", run, re.MULTILINE)) == set(discover())
     assert "Raspberry Pi 1" in head and "no such machine was at hand" in head
+
+
+def test_make_targets_in_documents_exist() -> None:
+    rules = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", rules, re.MULTILINE))
+    assert {"install", "run", "test", "lint", "types", "docs", "bench", "fuzz", "clean"} <= targets
+    listed = set(re.findall(r'^\t@echo "make (\w+)', rules, re.MULTILINE))
+    assert targets - listed <= {"help", "types"}
+    for path in documents():
+        for target in re.findall(r"`make (\w+)", path.read_text()):
+            assert target in targets, f"{path.name}: make {target}"
