@@ -214,7 +214,7 @@ def profiles_of(system: System, participant: CertificateTriple, password: str) -
         codes = tuple(register.obis for register in meter.registers)
         # Before all others come the totals: a TAF 1 contract has room for three registers only.
         totals = tuple(sorted(codes, key=lambda code: Obis.parse(code).e != 0))[:TAF1_REGISTERS]
-        series: Literal["period", "daily"] = "period" if index == 1 else "daily"
+        series: Literal["period", "daily"] = "daily" if meter.source == "sim:heat-pump" else "period"
         schedules: tuple[tuple[int, Literal["period", "daily", "billing"]], ...] = ((7, series), (1, "billing"))
         for taf, delivery in schedules:
             profiles.append(
