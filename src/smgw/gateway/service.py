@@ -77,6 +77,7 @@ class Gateway:
         """Well-formed SML files received since the start, of known and unknown meters."""
         self.rejected: dict[tuple[str, str], int] = {}
         self._admitted = asyncio.Event()
+        self._measuring = asyncio.Event()
         self._test_wanted = asyncio.Event()
         self.evaluation = Evaluation(self.journal, self.recorder, str(self.device_id), self.identity.module.random)
         self.live = LiveValues(
@@ -128,7 +129,7 @@ class Gateway:
             self.journal.set_state("orderly_stop", orderly)
 
     async def _announce_measuring(self, ready: Callable[[dict[str, object]], None]) -> None:
-        await self.store.first_value.wait()
+        await self._measuring.wait()
         ready({"event": "measuring", "role": "gateway"})
 
     def counters(self) -> dict[str, object]:
@@ -202,6 +203,8 @@ class Gateway:
         self.files += 1
         if self.states.allows(Permission.MEASURE) or self.states.storage_full:
             self.store.commit(self.acquisition.receive(record, link, self.clock.status))
+            if self.acquisition.telegrams:
+                self._measuring.set()
             if self.acquisition.hears(record, link) and self.live.take(record, self.clock.status, self.clock.now()):
                 self.pump.wake.set()
             self._admitted.set()
