@@ -11,16 +11,19 @@ from pathlib import Path
 
 import jinja2
 import msgspec
+import structlog
 from aiohttp import web
 
 from smgw.administrator.config import AdministratorFolder
 from smgw.administrator.management import Office
-from smgw.core.errors import Unavailable
+from smgw.core.errors import SmgwError, Unavailable
 from smgw.core.instant import utc_text
 from smgw.net.web import tokens_css
 from smgw.security.files import write_durably
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = structlog.get_logger(__name__)
 
 COOKIE = "smgw_administrator"
 HEADERS = {
@@ -59,11 +62,18 @@ def make_app(office: Office, token: str) -> web.Application:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         shown = request.headers.get("Authorization", "").removeprefix("Bearer ") or request.cookies.get(COOKIE, "")
-        if request.path not in _OPEN and not hmac.compare_digest(shown.encode(), token.encode()):
+        if request.path not in _OPEN and not _is_token(shown, token):
             if request.path == "/":
                 return web.Response(status=HTTPStatus.SEE_OTHER, headers={**HEADERS, "Location": "/login"})
             return _json({"error": "unauthorised"}, HTTPStatus.UNAUTHORIZED)
-        response: web.StreamResponse = await handler(request)
+        try:
+            response: web.StreamResponse = await handler(request)
+        except web.HTTPException as answer:
+            return _json({"error": answer.reason.lower()}, answer.status)
+        except SmgwError as fault:
+            log.error("request_failed", path=request.path, code=fault.code)
+            status = HTTPStatus.SERVICE_UNAVAILABLE if fault.retryable else HTTPStatus.INTERNAL_SERVER_ERROR
+            return _json({"error": fault.code}, status)
         response.headers.update(HEADERS)
         return response
 
@@ -89,7 +99,7 @@ def make_app(office: Office, token: str) -> web.Application:
 
     async def login(request: web.Request) -> web.Response:
         shown = str((await request.post()).get("token", ""))
-        if not hmac.compare_digest(shown.strip().encode(), token.encode()):
+        if not _is_token(shown.strip(), token):
             return _html(pages.get_template("login.html").render(failed=True), HTTPStatus.FORBIDDEN)
         response = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": "/"})
         response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", max_age=8 * 3600)
@@ -123,6 +133,11 @@ def make_app(office: Office, token: str) -> web.Application:
 
 
 _OPEN = frozenset({"/healthz", "/login", "/style.css"})
+
+
+def _is_token(shown: str, token: str) -> bool:
+    # Headers may hold octets that are no text; they come as lone surrogates.
+    return hmac.compare_digest(shown.encode(errors="surrogatepass"), token.encode())
 
 
 def _json(value: object, status: int = HTTPStatus.OK) -> web.Response:
