@@ -12,7 +12,7 @@ import atheris
 with atheris.instrument_imports():
     from smgw.core.errors import IntegrityFault, PeerFault
     from smgw.storage.chain import GENESIS, chain_tag, link
-    from smgw.storage.journal_export import EXPORTED, FORMAT, bounded_lines, verify_export
+    from smgw.storage.journal_export import EXPORTED, FORMAT, bounded_lines, verify_export, verify_signed_export
 
 KINDS = tuple(EXPORTED)
 
@@ -25,13 +25,14 @@ def one_input(data: bytes) -> None:
 
 
 def one_file(data: bytes) -> None:
-    """Check a file."""
+    """Check a file, without and with its signatures, which count as right here."""
     try:
         verify_export(bounded_lines(io.BytesIO(data).readline))
+        verify_signed_export(bounded_lines(io.BytesIO(data).readline), lambda *_: None, lambda *_: None)
     except PeerFault:
         return
     except IntegrityFault as fault:
-        if fault.code != "journal.chain" or ": row " not in fault.detail:
+        if fault.code != "journal.unsealed" and (fault.code != "journal.chain" or ": row " not in fault.detail):
             raise
 
 
@@ -39,11 +40,15 @@ def one_record(kind: str, record: bytes) -> None:
     """Check a file of one row that only its content can spoil; `value` is taken from the octets too, as far as they are JSON."""
     digest = link(GENESIS, chain_tag(kind), record).hex()
     head = {"format": FORMAT, "chains": [{"chain": kind, "scope": "", "length": 1, "hash": digest}]}
-    row = {"chain": kind, "scope": "", "number": 1, "value": {}, "record": record.hex(), "signature": "", "hash": digest}
+    row = {"type": "row", "chain": kind, "scope": "", "number": 1, "value": {}, "record": record.hex(), "signature": "", "hash": digest}
     one_file(json.dumps(head).encode() + b"\n" + json.dumps(row).encode())
     one_file(
         json.dumps(head).encode() + b"\n" + json.dumps(row).encode().replace(b'"value": {}', b'"value": ' + record.replace(b"\n", b" "))
     )
+    head["consumer"] = "anna"
+    for line in ("seal", "cut", "item"):
+        single = {"type": line, "value": {}, "record": record.hex(), "signature": ""} | ({"chain": kind} if line == "item" else {})
+        one_file(json.dumps(head).encode() + b"\n" + json.dumps(single).encode())
 
 
 if __name__ == "__main__":

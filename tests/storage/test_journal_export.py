@@ -68,15 +68,15 @@ def test_a_changed_head_is_found(lines: list[bytes]) -> None:
         verify_export(changed(lines, 0, chains=[]))
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"{}", b"[1]", b"\xff", b'{"format":"other","chains":[]}', b"[" * 5000])
+@pytest.mark.parametrize("content", [b"", b"\n", b"{}", b"[1]", b"\xff", b'{"format":"other","chains":[]}', b'{"format":"smgw-journal-1","chains":[]}', b"[" * 5000])
 def test_what_is_no_export_is_refused(content: bytes) -> None:
     with pytest.raises(DecodeFault, match=r"journal\.export"):
         verify_export(bounded_lines(io.BytesIO(content).readline))
 
 
 def test_a_chain_that_is_never_exported_is_refused() -> None:
-    head = b'{"format":"smgw-journal-1","chains":[{"chain":"profiles","scope":"","length":1,"hash":""}]}'
-    row = b'{"chain":"profiles","scope":"","number":1,"value":{},"record":"","signature":"","hash":""}'
+    head = b'{"format":"smgw-journal-2","chains":[{"chain":"profiles","scope":"","length":1,"hash":""}]}'
+    row = b'{"type":"row","chain":"profiles","scope":"","number":1,"value":{},"record":"","signature":"","hash":""}'
     with pytest.raises(DecodeFault, match=r"journal\.export"):
         verify_export([head, row])
 
@@ -88,8 +88,8 @@ def test_an_endless_line_is_not_read_to_its_end() -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 400), st.integers(0, 3))
 def test_any_bytes_give_heads_or_a_fault(junk: bytes, at: int, line: int) -> None:
-    head = b'{"format":"smgw-journal-1","chains":[{"chain":"system","scope":"","length":0,"hash":"%s"}]}' % (b"00" * 32)
-    row = b'{"chain":"system","scope":"","number":1,"value":{},"record":"7b7d","signature":"","hash":""}'
+    head = b'{"format":"smgw-journal-2","chains":[{"chain":"system","scope":"","length":0,"hash":"%s"}]}' % (b"00" * 32)
+    row = b'{"type":"row","chain":"system","scope":"","number":1,"value":{},"record":"7b7d","signature":"","hash":""}'
     lines = [head, row, row]
     lines.insert(line, junk)
     lines[0] = lines[0][:at] + junk + lines[0][at:]

@@ -198,6 +198,8 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "journal.duplicate": ErrorCode("The journal already holds a reading of that register and time", "Readings are never replaced."),
     "journal.log_entry": ErrorCode("A log entry does not fit the catalogue or its log", "See docs/log-events.md; only consumer logs name a consumer."),
     "journal.profile_kind": ErrorCode("There is no such kind of profile", "meter, communication, evaluation or consumer."),
+    "journal.unsealed": ErrorCode("The end of an exported chain is not signed by the gateway", "Export it again with `smgw journal export`; what is not sealed proves nothing."),
+    "journal.no_signer": ErrorCode("The journal was given no key to sign with", "Export from the folder of a gateway that has its certificates."),
     "journal.signature": ErrorCode("A seal or cut of the journal is not signed by the gateway", "Keep the file as evidence; compare it with what partners received."),
     "journal.cut": ErrorCode("That part of the journal can't be deleted", "Only the beginning of readings, registers, system and consumer logs ever goes."),
     "journal.unknown_message": ErrorCode("The outbox never held a message of that id", "List the outbox with `smgw journal list outbox`."),

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from smgw.core.errors import UsageError
 from smgw.core.instant import Clock
 from smgw.core.log_event import Log, LogEntry
 from smgw.core.obis import Obis
@@ -16,7 +17,7 @@ from smgw.core.register import RegisterValue
 from smgw.storage import journal_logs, journal_profiles, journal_readings, outbox, retention
 from smgw.storage.chain import ChainHead, JournalReport, SignatureCheck, Signed, Signer
 from smgw.storage.database import Database
-from smgw.storage.journal_export import export_lines
+from smgw.storage.journal_export import ExportAbout, ExportItem, chosen_heads, export_lines
 from smgw.storage.journal_logs import StoredLogEntry
 from smgw.storage.journal_seals import SEALS, Sealer, SignedSeal, select_seals
 from smgw.storage.journal_verify import signed_of, verify, verify_recent
@@ -36,6 +37,7 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._sealer: Sealer | None = None
 
     @classmethod
     def open(cls, path: Path, key: bytes) -> Self:
@@ -242,8 +244,19 @@ class Journal:
             self._database.execute("INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value))
 
     def seal_by(self, signer: Signer, clock: Clock) -> None:
-        """From now on seal each chain whenever it passes a multiple of 256 rows."""
-        self._database.before_commit = Sealer(self._database, signer, clock)
+        """From now on seal each chain whenever it passes a multiple of 256 rows, and each exported chain at its end."""
+        self._sealer = Sealer(self._database, signer, clock)
+        self._database.before_commit = self._sealer
+
+    def seal(self, kinds: Iterable[str], consumer: str = "") -> None:
+        """Seal the present end of the chains that an export of the same kinds holds. Raises: UsageError journal.no_signer."""
+        with self.transaction():
+            self._need_sealer().seal(chosen_heads(self._database, kinds, consumer), "export")
+
+    def _need_sealer(self) -> Sealer:
+        if self._sealer is None:
+            raise UsageError("journal.no_signer")
+        return self._sealer
 
     def seals(self, kind: str, scope: str = "") -> list[SignedSeal]:
         """Read the seals of one chain, oldest first."""
@@ -276,6 +289,19 @@ class Journal:
         """Read every seal and every cut with its signature, all of one moment."""
         return signed_of(self._database)
 
-    def export(self, kinds: Iterable[str]) -> Iterator[bytes]:
-        """Write the chains of some kinds as lines that `journal_export.verify_export` checks without the key; in bounded memory."""
-        return export_lines(self._database, kinds)
+    def export(
+        self,
+        kinds: Iterable[str],
+        about: ExportAbout = ExportAbout(),  # noqa: B008 - an immutable value
+        *,
+        items: Iterable[ExportItem] = (),
+        seal_here: bool = False,
+    ) -> Iterator[bytes]:
+        """Write the chains of some kinds as lines that anyone can check without the key (see `journal_export`); in bounded memory.
+
+        With `seal_here` the end of each chain is sealed in the lines alone, for whoever may not write the journal.
+        Raises: UsageError journal.no_signer.
+        """
+        sealer = self._need_sealer() if seal_here else None
+        sign = None if sealer is None else lambda heads: sealer.sign(heads, "export")
+        return export_lines(self._database, kinds, about, sign=sign, items=items)
