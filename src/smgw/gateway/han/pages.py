@@ -28,6 +28,7 @@ from smgw.gateway.han.ports import ConsumerData, Contract
 from smgw.gateway.han.session import LONGEST_S, Shown
 from smgw.gateway.han.views import certificate_rows, log_rows, reading_rows, reading_status
 from smgw.net.clock import ClockPort
+from smgw.net.web import tokens_css
 
 LANGUAGE_COOKIE = "smgw-language"
 LOG_PAGE = 50
@@ -46,6 +47,7 @@ class Static(NamedTuple):
 def _load_static() -> dict[str, Static]:
     folder = files("smgw.gateway.han") / "static"
     bodies = {name: (folder / name).read_bytes() for name in _STATIC}
+    bodies["style.css"] = tokens_css() + b"\n" + bodies["style.css"]
     return {
         name: Static(body, mimetypes.guess_type(name)[0] or "application/octet-stream", hashlib.sha256(body).hexdigest()[:12])
         for name, body in bodies.items()
