@@ -91,13 +91,7 @@ class JournalData:
         self, contract: Contract, obis: Sequence[Obis], *, after: datetime, until: datetime, limit: int | None = None
     ) -> list[SignedReading]:
         """Read values of the contract's own registers and time, ordered by target time; `after` is exclusive, `until` inclusive."""
-        profile = contract.profile
-        codes = [code for code in obis if contract.channel(code) is not None]
-        lower = max(after, profile.valid_from - _TICK)
-        upper = until if profile.valid_to is None else min(until, profile.valid_to)
-        if not codes or upper <= lower:
-            return []
-        return self._journal.readings(profile.meter_id, codes, after=lower, until=upper, limit=limit)
+        return contract_readings(self._journal, contract.profile, obis, after, until, limit)
 
     def last_readings(self, contract: Contract, obis: Sequence[Obis]) -> list[SignedReading]:
         """Read the newest value of each register that has one."""
@@ -147,6 +141,22 @@ class JournalData:
     def start_self_test(self) -> None:
         """Start a self-test; its result appears in the consumer's log."""
         self._start_self_test()
+
+
+def contract_readings(
+    journal: Journal, profile: EvaluationProfile, obis: Sequence[Obis], after: datetime, until: datetime, limit: int | None = None
+) -> list[SignedReading]:
+    """Read values of a contract's own registers and time, ordered by target time; `after` is exclusive, `until` inclusive.
+
+    The only way from a contract to readings. Source: CON-03.
+    """
+    own = {Obis.parse(text) for text in profile.registers}
+    codes = [code for code in obis if code in own]
+    lower = max(after, profile.valid_from - _TICK)
+    upper = until if profile.valid_to is None else min(until, profile.valid_to)
+    if not codes or upper <= lower:
+        return []
+    return journal.readings(profile.meter_id, codes, after=lower, until=upper, limit=limit)
 
 
 def contract_state(profile: EvaluationProfile, now: datetime) -> Literal["ready", "running", "archive"]:

@@ -21,6 +21,7 @@ from smgw.core.register import RegisterValue
 from smgw.core.status_word import METER_IDENTIFICATION, to_hex_lsb_first
 from smgw.gateway.han.ports import Channel, ConsumerData, Contract
 from smgw.gateway.han.session import SelfTestLock, Shown
+from smgw.storage.journal import StoredLogEntry
 
 VERSION = "1.3.0"
 MAX_BODY = 64 * 1024
@@ -75,6 +76,23 @@ _DECODER = msgspec.json.Decoder(_Request)
 def user_id(consumer: ConsumerProfile) -> str:
     """Give the consumer's canonical name, the part of the address between `/smgw/m2m/` and `/json`."""
     return f"{_CONSUMER_NAME}.{consumer.consumer_id}"
+
+
+def log_entry(item: StoredLogEntry, language: str, user: str, vendor: str) -> dict[str, str]:
+    """Give a log entry as the `log` call answers it."""
+    return {
+        "event-id": str(item.entry.kind.number),
+        "event-sub-id": "0",
+        "index": str(item.index),
+        "level": str(int(item.entry.kind.level)),
+        "message": item.entry.text(language),
+        "outcome": "0" if item.entry.success else "1",
+        "subject-identity": item.entry.subject,
+        "time": _second(item.entry.time),
+        "user-identity": user,
+        "vendor-id": vendor,
+        "version": "1",
+    }
 
 
 def usage_point_id(contract: Contract) -> str:
@@ -242,22 +260,7 @@ class M2mCalls:
             count=min(numbers["count"] or MAX_LOG_ENTRIES, MAX_LOG_ENTRIES),
         )
         vendor = self._data.gateway_info().device_id.manufacturer
-        entries = [
-            {
-                "event-id": str(item.entry.kind.number),
-                "event-sub-id": "0",
-                "index": str(item.index),
-                "level": str(int(item.entry.kind.level)),
-                "message": item.entry.text(consumer.language),
-                "outcome": "0" if item.entry.success else "1",
-                "subject-identity": item.entry.subject,
-                "time": _second(item.entry.time),
-                "user-identity": user_id(consumer),
-                "vendor-id": vendor,
-                "version": "1",
-            }
-            for item in stored
-        ]
+        entries = [log_entry(item, consumer.language, user_id(consumer), vendor) for item in stored]
         return {"entries": entries, "records": str(len(entries))}
 
     def _self_test(self, consumer: ConsumerProfile, request: _Request) -> None:

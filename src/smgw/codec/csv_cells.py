@@ -1,0 +1,25 @@
+"""Lines of comma-separated values that a spreadsheet shows as they are: no text of ours ever becomes a formula there.
+
+Source: CON-04; LOG-02.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+_STARTERS = frozenset("=+-@\t\r\n＝＋－＠")
+
+
+def guarded(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would take for a formula; plain numbers stay numbers."""
+    first = text.lstrip(" ")[:1]
+    return f"'{text}" if first in _STARTERS and first and _NUMBER.fullmatch(text) is None else text
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """Write one line, closed by a line feed; None is an empty cell."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow("" if cell is None else guarded(str(cell)) for cell in cells)
+    return out.getvalue()
