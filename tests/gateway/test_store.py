@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.gateway.gateway_parts import GATEWAY_ID, METER_ID, START, evaluation_profile, gateway_identity
 
 from smgw.core.obis import ACTIVE_ENERGY_IMPORT
 from smgw.core.reading import Reading
@@ -19,7 +20,6 @@ from smgw.net.clock import ManualClock
 from smgw.pki.triple import GATEWAY_KEYS
 from smgw.security.reading_signature import verify_reading
 from smgw.storage.journal import Journal
-from tests.gateway.gateway_parts import GATEWAY_ID, METER_ID, START, evaluation_profile, gateway_identity
 
 QUARTER = timedelta(minutes=15)
 

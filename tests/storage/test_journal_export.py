@@ -68,7 +68,10 @@ def test_a_changed_head_is_found(lines: list[bytes]) -> None:
         verify_export(changed(lines, 0, chains=[]))
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"{}", b"[1]", b"\xff", b'{"format":"other","chains":[]}', b'{"format":"smgw-journal-1","chains":[]}', b"[" * 5000])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", b"{}", b"[1]", b"\xff", b'{"format":"other","chains":[]}', b'{"format":"smgw-journal-1","chains":[]}', b"[" * 5000],
+)
 def test_what_is_no_export_is_refused(content: bytes) -> None:
     with pytest.raises(DecodeFault, match=r"journal\.export"):
         verify_export(bounded_lines(io.BytesIO(content).readline))

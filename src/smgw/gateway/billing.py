@@ -99,6 +99,11 @@ def _late_values(
     return late, [text for text in kept if text not in hopeful or text in unsettled]
 
 
+def open_since(journal: Journal, profile: EvaluationProfile) -> datetime | None:
+    """Give the start of the oldest billing period that still waits for usable readings, or None when none does."""
+    return min((from_microseconds(entry.start) for entry in _open_periods(journal, profile)), default=None)
+
+
 def _newest_is_usable(journal: Journal, profile: EvaluationProfile, text: str) -> bool:
     newest = journal.last_reading(profile.meter_id, Obis.parse(text))
     return newest is not None and is_usable(newest.reading)

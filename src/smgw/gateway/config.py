@@ -38,6 +38,34 @@ class AdministratorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     enc_certificate: str
 
 
+class RetentionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Say how long what is stored stays; the values left out are the shortest allowed. Source: MEAS-04; 20-wan-crypto-pki 3.4."""
+
+    reading_months: int = 13
+    """Readings of meters without a contract, and what was delivered; at least 13."""
+    weeks_after_billing: int = 6
+    """Readings stay so long after the end of the billing period they belong to; at least 6."""
+    display_months: int = 24
+    """Readings that a consumer's contract covers, from which days, months and years are shown, and the consumer's log; at least 24."""
+    register_months: int = 36
+    """Values of billing periods; at least 36."""
+    system_log_months: int = 12
+    """Entries of the system log; older ones go only when room is needed; at least 12."""
+
+
+class StorageLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Say how many rows each store may hold; at 80 % and 95 % it is told, at 100 % the operating state changes. Source: STATE-04."""
+
+    readings: int = 4_000_000
+    """About 200 octets each: 24 months of ten meters with five registers and quarter hours."""
+    system_log: int = 1_000_000
+    """About 400 octets each."""
+    calibration_log: int = 250_000
+    """Never deleted: some 25 years of ordinary operation."""
+    consumer_log: int = 500_000
+    """Each consumer's."""
+
+
 class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Hold what a gateway knows before its first profile."""
 
@@ -48,6 +76,20 @@ class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     han_port: int = 0
     han_digest: Literal["MD5", "SHA-256"] = "MD5"
     """Algorithm of the log-in challenge at the HAN: MD5 (what clients of today's gateways expect) or SHA-256; both are accepted."""
+    wan_address: str = ""
+    """Own address facing the WAN; the self-test then makes sure that nothing listens there. Empty where WAN and HAN share one machine."""
+    retention: RetentionRules = RetentionRules()
+    """How long what is stored stays, see below."""
+    limits: StorageLimits = StorageLimits()
+    """How much may be stored, see below."""
+    lamps: dict[Literal["PWR", "TLS", "LMC", "wMT"], str] = {}
+    """Outputs of real lamps: `/sys/class/gpio/gpio17` or `/sys/class/leds/NAME` by lamp."""
+
+
+_LEAST_RETENTION = {field: getattr(RetentionRules(), field) for field in RetentionRules.__struct_fields__}
+
+LEAST_ROWS = 1_000
+"""No store may be limited to fewer rows."""
 
 
 class GatewayFolder:
@@ -61,6 +103,11 @@ class GatewayFolder:
         self.journal = path / "journal.db"
         self.trust = path / "trust"
         self.certificates = path / "certificates"
+        self.manifest = path / "manifest.json"
+        self.manifest_signature = path / "manifest.cms"
+        self.manufacturer = path / "manufacturer.pem"
+        self.slots = path / "slots.json"
+        self.boot = path / "boot.json"
 
     def load(self) -> GatewayConfig:
         """Read the configuration. Raises: ConfigError gateway.not_initialised, gateway.config."""
@@ -99,6 +146,10 @@ def _check(config: GatewayConfig) -> None:
     _require(0 <= config.han_port < 65_536, "han_port")
     names = [link.name for link in config.links]
     _require(len(set(names)) == len(names), "links: one name twice")
+    for key, least in _LEAST_RETENTION.items():
+        _require(getattr(config.retention, key) >= least, f"retention.{key}: at least {least}")
+    for key in StorageLimits.__struct_fields__:
+        _require(getattr(config.limits, key) >= LEAST_ROWS, f"limits.{key}: at least {LEAST_ROWS}")
 
 
 def _device_id(text: str) -> str | None:

@@ -3,11 +3,9 @@
 from collections.abc import Iterable
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from smgw.core.errors import SecurityFault
 from smgw.security.module import SecurityModule
-from smgw.security.octet_signature import key_id, sign_octets, verify_octets
+from smgw.security.octet_signature import key_id, sign_octets, statement_check
 from smgw.storage.chain import SignatureCheck, Signer
 
 
@@ -21,13 +19,4 @@ def journal_check(certificates: Iterable[x509.Certificate]) -> SignatureCheck:
 
     The check raises SecurityFault journal.signature.
     """
-    held = [certificate.public_key() for certificate in certificates]
-    keys = {key_id(key): key for key in held if isinstance(key, ec.EllipticCurvePublicKey)}
-
-    def check(signer: bytes, octets: bytes, signature: bytes) -> None:
-        key = keys.get(signer)
-        if key is None:
-            raise SecurityFault("journal.signature", f"unknown key {signer.hex()[:16]}")
-        verify_octets(octets, signature, key, "journal.signature")
-
-    return check
+    return statement_check(certificates, "journal.signature")

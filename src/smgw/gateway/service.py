@@ -8,30 +8,34 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from smgw.core.errors import Unavailable
+from smgw.core.errors import IntegrityFault, SecurityFault, Unavailable
 from smgw.core.identifiers import DeviceId
 from smgw.core.instant import ClockStatus, parse_time, period_floor
 from smgw.core.profiles import EvaluationProfile, MeterProfile, Profile
 from smgw.core.state import Event as StateEvent
 from smgw.core.state import Permission, State
 from smgw.core.status_word import GATEWAY_OK, GatewayStatus
+from smgw.gateway import boot
 from smgw.gateway.acquisition import Acquisition, Event, Outcome, comparable, record_of
 from smgw.gateway.clock import GatewayClock
 from smgw.gateway.config import GatewayConfig, GatewayFolder, LinkConfig
 from smgw.gateway.delivery import Pump, Sender
 from smgw.gateway.evaluation import Evaluation
+from smgw.gateway.gpio import KernelLamps, drive_lamps
+from smgw.gateway.guard import Guard
 from smgw.gateway.han.journal_data import JournalData
 from smgw.gateway.han.ports import GatewayInfo, WanCertificates
-from smgw.gateway.han.server import start_consumer_server
-from smgw.gateway.leds import LampInputs, leds_of
+from smgw.gateway.han.server import RunningServer, start_consumer_server
+from smgw.gateway.leds import LampInputs, leds_of, patterns_of
 from smgw.gateway.live_values import LiveValues
 from smgw.gateway.lmn.reader import LinkReader
 from smgw.gateway.logs import Recorder
-from smgw.gateway.self_test import Subject, program_hash, run_checks
+from smgw.gateway.permitted import SwitchedServer, run_while_allowed
 from smgw.gateway.states import StateKeeper
 from smgw.gateway.store import ReadingStore
 from smgw.gateway.wan.channel import ManagementChannel
@@ -69,16 +73,30 @@ class Gateway:
         self.clock = GatewayClock(base_clock)
         self.recorder = Recorder(self.journal, self.clock)
         self.states = StateKeeper(self.recorder, self.clock)
-        self.states.watch(self._note_state)
-        self._was_normal = False
+        self._normal = asyncio.Event()
+        """Set once Normal was reached."""
+        self._dead = asyncio.Event()
+        """Set once only a new start leads out of the state."""
         self.acquisition = Acquisition(lambda: self.clock.steps)
-        self.program_hash = program_hash()
         self.files = 0
         """Well-formed SML files received since the start, of known and unknown meters."""
         self.rejected: dict[tuple[str, str], int] = {}
         self._admitted = asyncio.Event()
         self._measuring = asyncio.Event()
-        self._test_wanted = asyncio.Event()
+        self.states.watch(self._note_state)
+        self._consumers = SwitchedServer(self._start_consumer_server, self.config.han_port)
+        self.guard = Guard(
+            folder,
+            self.config,
+            self.identity,
+            journal=self.journal,
+            open_journal=self._open_journal_beside,
+            clock=self.clock,
+            recorder=self.recorder,
+            states=self.states,
+            consumers=lambda: {profile.consumer_id for profile in self.evaluation_profiles()},
+            han_port=lambda: self._consumers.port,
+        )
         self.evaluation = Evaluation(self.journal, self.recorder, str(self.device_id), self.identity.module.random)
         self.live = LiveValues(
             self.journal, self.recorder, self.evaluation, lambda r: sign_reading(self.identity.module, GATEWAY_KEYS.sig, r)
@@ -107,30 +125,56 @@ class Gateway:
         return [profile for profile in self.journal.profiles("evaluation") if isinstance(profile, EvaluationProfile)]
 
     async def run(self, ready: Callable[[dict[str, object]], None], stop: asyncio.Event) -> dict[str, object]:
-        """Serve until the event is set; gives the closing counters."""
-        self._boot()
+        """Serve until the event is set; gives the closing counters. Raises: IntegrityFault boot.failed in the restart loop."""
         async with AsyncExitStack() as stack:
             stack.callback(self.journal.close)
-            han = await self._serve_consumers(stack)
+            self._boot()
+            lamps = asyncio.create_task(self._show_lamps())
+            stack.callback(lamps.cancel)
+            who: dict[str, object] = {"role": "gateway", "gateway_id": str(self.device_id)}
+            if self.states.is_dead:
+                ready({**who, "state": str(self.states.state)})
+            else:
+                await self._operate(lambda facts: ready({**who, **facts}), stop)
+            await stop.wait()
+            with suppress(IntegrityFault):
+                self.recorder.note("stopped", subject=str(self.device_id))
+            self._note_stop(b"1")
+            self.guard.note_stop()
+            return self.counters()
+
+    async def _operate(self, ready: Callable[[dict[str, object]], None], stop: asyncio.Event) -> None:
+        """Do the work of a gateway until the event is set or its state allows no work any more."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._consumers.close)
+            han = await self._consumers.open()
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(work, name=name) for name, work in self._work()]
-                ready({"role": "gateway", "gateway_id": str(self.device_id), "han_port": han})
-                tasks.append(group.create_task(self._announce_measuring(ready)))
-                await stop.wait()
-                for task in tasks:
-                    task.cancel()
-            self.recorder.note("stopped", subject=str(self.device_id))
-            self._note_stop(b"1")
-            return self.counters()
+                ready({"han_port": han})
+                tasks.append(group.create_task(self._announce(ready, self._measuring, "measuring")))
+                tasks.append(group.create_task(self._announce(ready, self._normal, "normal")))
+                ends = [asyncio.create_task(event.wait()) for event in (stop, self._dead)]
+                try:
+                    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for task in (*ends, *tasks):
+                        task.cancel()
+
+    async def _show_lamps(self) -> None:
+        """Drive the lamps of the device, if there are any."""
+        if not self.config.lamps:
+            return
+        outputs = KernelLamps({name: Path(folder) for name, folder in self.config.lamps.items()})
+        await drive_lamps(outputs, lambda now_ms: patterns_of(self.states.state, self._lamp_inputs(), now_ms))
 
     def _note_stop(self, orderly: bytes) -> None:
         """Remember how the gateway ended; where that can't be written, the next start reports a disorderly end."""
         with suppress(Unavailable):
             self.journal.set_state("orderly_stop", orderly)
 
-    async def _announce_measuring(self, ready: Callable[[dict[str, object]], None]) -> None:
-        await self._measuring.wait()
-        ready({"event": "measuring", "role": "gateway"})
+    async def _announce(self, ready: Callable[[dict[str, object]], None], event: asyncio.Event, name: str) -> None:
+        await event.wait()
+        ready({"event": name})
 
     def counters(self) -> dict[str, object]:
         """Count what happened since the start; no value is among it."""
@@ -154,8 +198,9 @@ class Gateway:
             ("management", self.channel.run()),
             ("time", keeper.run()),
             ("periods", self._close_periods()),
-            ("deliveries", self.pump.run()),
-            ("self-tests", self._self_tests()),
+            ("deliveries", run_while_allowed(self.states, Permission.DELIVER, self.pump.run)),
+            ("consumers", self._consumers.follow(self.states, Permission.SERVE_CONSUMER)),
+            ("upkeep", self.guard.upkeep.run()),
             *((f"link {link.name}", self._read(link, keeper.tried)) for link in self.config.links),
         ]
 
@@ -167,8 +212,10 @@ class Gateway:
         await LinkReader(link, self.clock, self.clock, self._on_file, self._on_reject, self._on_lost).run()
 
     def _boot(self) -> None:
-        """Check the store, log the start, and take up every meter where its series ended."""
-        self.journal.verify()
+        """Check program and store, log the start, and take up every meter where its series ended."""
+        self.guard.check_start()
+        if self.states.is_dead:
+            return
         if self.journal.get_state("orderly_stop") == b"0":
             self.recorder.note("power_returned", success=False)
         self._note_stop(b"0")
@@ -201,13 +248,17 @@ class Gateway:
             self._on_reject(link, "sml.semantic")
             return
         self.files += 1
-        if self.states.allows(Permission.MEASURE) or self.states.storage_full:
+        if self._measures:
             self.store.commit(self.acquisition.receive(record, link, self.clock.status))
             if self.acquisition.telegrams:
                 self._measuring.set()
             if self.acquisition.hears(record, link) and self.live.take(record, self.clock.status, self.clock.now()):
                 self.pump.wake.set()
             self._admitted.set()
+
+    @property
+    def _measures(self) -> bool:
+        return self.states.allows(Permission.MEASURE) or self.states.storage_full
 
     def _on_reject(self, link: str, code: str) -> None:
         """Count, and log the 1st, 10th, 100th … of each kind and link, so that a bad head can't flood the log."""
@@ -221,30 +272,28 @@ class Gateway:
     async def _close_periods(self) -> None:
         while True:
             self._admitted.clear()
-            due = await self.clock.wait_until(self.acquisition.next_deadline(), self._admitted)
-            if due:
+            due = await self.clock.wait_until(self.acquisition.next_deadline() if self._measures else None, self._admitted)
+            if due and self._measures:
                 self.store.commit(self.acquisition.tick(self.clock.now(), self.clock.status))
 
-    async def _serve_consumers(self, stack: AsyncExitStack) -> int:
+    async def _start_consumer_server(self, port: int) -> RunningServer:
         certificate = self._han_certificate()
         data = JournalData(
             self.journal,
             self.recorder,
             clock=self.clock,
             gateway_info=lambda: self._info(certificate),
-            start_self_test=self._test_wanted.set,
+            start_self_test=self.guard.upkeep.wanted.set,
         )
-        server = await start_consumer_server(
+        return await start_consumer_server(
             data,
             host=self.config.han_host,
-            port=self.config.han_port,
+            port=port,
             ssl_context=han_server_context(module=self.identity.module, identity=TlsIdentity(HAN_KEY, (certificate,))),
             clock=self.clock,
             random=self.identity.module.random,
             digest_algorithm=self.config.han_digest,
         )
-        stack.push_async_callback(server.close)
-        return int(server.port)
 
     def _han_certificate(self) -> x509.Certificate:
         path = self._folder.path / "han.pem"
@@ -252,23 +301,6 @@ class Gateway:
             certificate = make_han_certificate(self.identity.module, HAN_KEY, self.device_id, self.clock.now())
             self._folder.write(path, certificate.public_bytes(Encoding.PEM))
         return read_certificates(path.read_bytes())[0]
-
-    async def _self_tests(self) -> None:
-        while True:
-            await self._test_wanted.wait()
-            self._test_wanted.clear()
-            with self.clock.hold():
-                await self.self_test()
-
-    async def self_test(self) -> None:
-        """Run every check beside the work of the gateway and write the result to the logs."""
-        subject = Subject(self.identity, self._open_journal_beside, self.clock.status, self.clock.now(), self.program_hash)
-        failed = [check.code for check in await run_checks(subject) if check.code]
-        consumers = {profile.consumer_id for profile in self.evaluation_profiles()}
-        if failed:
-            self.recorder.note("self_test_failed", consumers=consumers, success=False, reason=", ".join(failed))
-        else:
-            self.recorder.note("self_test_passed", consumers=consumers)
 
     def _open_journal_beside(self) -> Journal:
         return Journal.open_read_only(self._folder.journal, self.identity.module.storage_key(JOURNAL_PURPOSE))
@@ -280,7 +312,7 @@ class Gateway:
         return GatewayInfo(
             device_id=self.device_id,
             firmware_version=version("smgw"),
-            firmware_hash=self.program_hash,
+            firmware_hash=self.guard.program_hash,
             gateway_status=int(word),
             state=self.states.state,
             time=self.clock.now(),
@@ -294,14 +326,18 @@ class Gateway:
     def _lamp_inputs(self) -> LampInputs:
         channel = self.channel
         return LampInputs(
-            ready=self._was_normal,
+            ready=self._normal.is_set(),
             administrator="operational" if channel.connected else "connecting" if channel.dialling else "none",
             wired_meter=self.acquisition.telegrams > 0,
             time_set=self.clock.status is ClockStatus.VALID,
         )
 
     def _note_state(self) -> None:
-        self._was_normal |= self.states.state is State.NORMAL
+        if self.states.state is State.NORMAL:
+            self._normal.set()
+        if self.states.is_dead:
+            self._dead.set()
+        self._admitted.set()
 
     def _context(self) -> Context:
         administrator = self.config.administrator
@@ -329,8 +365,9 @@ class Gateway:
             "state": str(self.states.state),
             "clock": str(self.clock.status),
             "firmware": version("smgw"),
-            "program_hash": self.program_hash,
+            "program_hash": self.guard.program_hash,
             "unknown": self.acquisition.unknown,
+            **self.guard.facts(),
             **self.counters(),
         }
 
@@ -342,5 +379,11 @@ def _now_ms() -> int:
 async def run_gateway(
     folder: GatewayFolder, clock: ClockPort, ready: Callable[[dict[str, object]], None], stop: asyncio.Event
 ) -> dict[str, object]:
-    """Run the gateway of a folder until the event is set."""
-    return await Gateway(folder, clock).run(ready, stop)
+    """Run the gateway of a folder until the event is set. Raises: IntegrityFault boot.failed, and what its parts can't be opened with."""
+    try:
+        gateway = Gateway(folder, clock)
+    except (IntegrityFault, SecurityFault) as fault:
+        # A journal that does not open is the gravest of what a start can find.
+        boot.note_outcome(folder, boot.load_record(folder), fault.code)
+        raise
+    return await gateway.run(ready, stop)

@@ -5,7 +5,9 @@ Source: MEAS-01, LOG-02; 20-wan-crypto-pki 1.6.
 """
 
 import hashlib
+from collections.abc import Callable, Iterable
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -39,3 +41,25 @@ def verify_octets(octets: bytes, signature: bytes, key: ec.EllipticCurvePublicKe
 def key_id(key: ec.EllipticCurvePublicKey) -> bytes:
     """Give the SHA-256 of a public key (SubjectPublicKeyInfo, DER), by which signed statements name their key."""
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+
+def statement_check(certificates: Iterable[x509.Certificate], code: str) -> Callable[[bytes, bytes, bytes], None]:
+    """Accept statements that name one of some certificates' keys and are signed by it: the key in force, and those before it.
+
+    The check takes key id, octets and signature; it raises SecurityFault of the given code.
+    """
+    keys = {key_id(key): key for key in elliptic_keys(certificates)}
+
+    def check(signer: bytes, octets: bytes, signature: bytes) -> None:
+        key = keys.get(signer)
+        if key is None:
+            raise SecurityFault(code, f"unknown key {signer.hex()[:16]}")
+        verify_octets(octets, signature, key, code)
+
+    return check
+
+
+def elliptic_keys(certificates: Iterable[x509.Certificate]) -> list[ec.EllipticCurvePublicKey]:
+    """Give the keys of those certificates that can have signed anything here."""
+    keys = (certificate.public_key() for certificate in certificates)
+    return [key for key in keys if isinstance(key, ec.EllipticCurvePublicKey)]

@@ -19,6 +19,7 @@ from smgw.administrator.inventory import Inventory
 from smgw.core.identifiers import DeviceId, server_id_of
 from smgw.core.obis import Obis
 from smgw.core.profiles import CommunicationProfile, ConsumerProfile, EvaluationProfile, MeterProfile, Profile, RegisterProfile, profile_key
+from smgw.gateway.boot import sign_program
 from smgw.gateway.config import AdministratorConfig as GatewayAdministrator
 from smgw.gateway.config import GatewayConfig, GatewayFolder, LinkConfig
 from smgw.net.identity import TRIPLE_FILE, TRUST_FOLDER, create_keys, install_certificates
@@ -264,8 +265,9 @@ def provision_administrator(
 
 
 def provision_gateway(layout: Layout, system: System, administrator: CertificateTriple, links: tuple[LinkConfig, ...]) -> None:
-    """Write the gateway's initial configuration: administrator, links, HAN port."""
-    GatewayFolder(layout.gateway).save(
+    """Write the gateway's initial configuration, and sign the program that it will run: administrator, links, HAN port."""
+    folder = GatewayFolder(layout.gateway)
+    folder.save(
         GatewayConfig(
             device_id=system.gateway_id,
             administrator=GatewayAdministrator(
@@ -281,6 +283,7 @@ def provision_gateway(layout: Layout, system: System, administrator: Certificate
             han_port=system.ports.han,
         )
     )
+    sign_program(folder, system.founded_at)
 
 
 def found_identities(layout: Layout, gateway_id: str, now: datetime) -> dict[Role, CertificateTriple]:

@@ -48,7 +48,7 @@ def _of_log(log: Log) -> tuple[str, str, str]:
 
 
 _QUERIES: dict[str, tuple[str, str, str]] = {
-    **{table: _of_rows(table) for table in (_READING_KIND, _REGISTER_KIND, "profiles")},
+    **{table: _of_rows(table) for table in (_READING_KIND, _REGISTER_KIND, "profiles", "seals", CUTS)},
     **{log.value: _of_log(log) for log in Log},
 }
 """Kind of chain -> the hash of row ?2 of scope ?1; the first row of scope ?1; the deletion of scope ?1 up to row ?2."""
@@ -141,6 +141,11 @@ def stored_rows(database: Database, kind: str, scope: str) -> int:
 def scopes_of(database: Database, kind: str) -> list[str]:
     """List the scopes of a kind that ever had a row, sorted."""
     return [scope for (scope,) in database.rows("SELECT scope FROM heads WHERE kind = ? ORDER BY scope", (kind,))]
+
+
+def series_of(database: Database) -> list[tuple[str, Obis]]:
+    """List meter and register of every reading ever stored, in the order of their first."""
+    return [(meter_id, Obis.from_bytes(code)) for meter_id, code in database.rows("SELECT meter_id, obis FROM series ORDER BY id")]
 
 
 def cut_chain(database: Database, kind: str, scope: str, number: int, at: datetime, signer: Signer) -> Cut:
