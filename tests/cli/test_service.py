@@ -117,7 +117,8 @@ def test_a_stop_that_takes_long_names_what_still_runs(monkeypatch: pytest.Monkey
     assert run_role(role, "system", stop_on_eof=False) == 0
     (line,) = lines(capsys.readouterr().err)
     assert line["event"] == "slow_stop"
-    assert "test_service.py" in str(line["tasks"])
+    assert "service.py:" in str(line["tasks"])
+    assert " > test_service.py:" in str(line["tasks"])
 
 
 def test_diagnostics_go_to_standard_error_and_never_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

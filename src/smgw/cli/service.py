@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -85,8 +86,17 @@ async def _watch_stop(stop: asyncio.Event) -> None:
     """Name what still runs when stopping takes long: the place to look for a task that does not end."""
     await stop.wait()
     await asyncio.sleep(SLOW_STOP_S)
-    places = [f"{task.get_name()}: {task.get_stack(limit=1)}" for task in asyncio.all_tasks()]
+    places = [f"{task.get_name()}: {_place(task.get_coro())}" for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     structlog.get_logger(__name__).warning("slow_stop", tasks=places)
+
+
+def _place(awaited: object) -> str:
+    """Name the lines that a suspended coroutine waits at, the outermost first."""
+    lines = []
+    while (frame := getattr(awaited, "cr_frame", None)) is not None:
+        lines.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}")
+        awaited = getattr(awaited, "cr_await", None)
+    return " > ".join(lines)
 
 
 def _watch_standard_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
