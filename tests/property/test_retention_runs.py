@@ -1,6 +1,7 @@
 """Whatever happens in whatever order: deleting makes no holes, takes nothing young and nothing undelivered, and the chains verify."""
 
 import tempfile
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.storage.signing import check
 
 from smgw.codec.delivery_xml import decode_delivery
 from smgw.core.profiles import EvaluationProfile
+from smgw.gateway.billing import billing_period
 from smgw.gateway.retention import months_before
 
 pytestmark = pytest.mark.req("MEAS-04", "LOG-02")
@@ -64,9 +66,11 @@ def check_left(world: World, waiting: list[str]) -> None:
     numbers = sorted(one.sequence for one in held)
     last = journal.count_readings()
     assert numbers == list(range(last - len(held) + 1, last + 1))
-    young = months_before(world.now, RULES.display_months if world.contracts else RULES.reading_months)
-    first = min((one.reading.target_time for one in held), default=None)
-    assert first is None or first <= young or numbers[0] == 1
+    held_times = {(one.reading.target_time, str(one.reading.obis)) for one in held}
+    for code in map(str, CODES):
+        shown = any(code in profile.registers for profile in world.contracts)
+        young = months_before(world.now, RULES.display_months if shown else RULES.reading_months)
+        assert {(midnight(day), code) for day in range(world.day) if midnight(day) >= young} <= held_times
     pending = journal.pending(1000)
     assert [message.message_id for message in pending] == waiting
     for message in pending:
@@ -75,14 +79,14 @@ def check_left(world: World, waiting: list[str]) -> None:
         for value in delivery.registers:
             assert value in journal.registers(value.profile_id)
     for profile in world.contracts:
-        needs_boundary(world, profile, numbers)
+        assert {(moment, code) for moment in needed_days(world, profile) for code in profile.registers} <= held_times
 
 
-def needs_boundary(world: World, profile: EvaluationProfile, numbers: list[int]) -> None:
-    """Assert that the readings that open the running billing period are there."""
-    opening = midnight(0).replace() if world.day == 0 else None
-    if opening is not None or not numbers:
-        return
-    newest = world.journal.last_reading(METER_ID, CODES[0])
-    assert newest is not None
-    assert newest.sequence in numbers
+def needed_days(world: World, profile: EvaluationProfile) -> list[datetime]:
+    """List the midnights whose readings a contract still needs for its billing periods."""
+    over = world.now - timedelta(weeks=RULES.weeks_after_billing)
+    if profile.valid_to is not None and billing_period(profile, profile.valid_to)[1] <= over:
+        return []
+    stored = (midnight(day) for day in range(world.day))
+    first = billing_period(profile, profile.valid_from)[0]
+    return [moment for moment in stored if moment >= first and billing_period(profile, moment)[1] > over]
