@@ -19,7 +19,7 @@ from tests.gateway.gateway_parts import (
 from tests.gateway.management_channel import Channel
 
 from smgw.codec.command import COMMAND_AGE, encode_command
-from smgw.core.errors import LimitFault, PeerFault, Replay, SecurityFault
+from smgw.core.errors import LimitFault, PeerFault, Replay, SecurityFault, Unavailable
 from smgw.core.instant import microseconds
 from smgw.core.log_event import Log
 from smgw.core.state import State
@@ -151,6 +151,22 @@ def test_an_altered_command_is_refused(channel: Channel) -> None:
     with pytest.raises(PeerFault):
         handle(channel.context, bytes(document))
     assert channel.journal.profiles("meter") == []
+
+
+@pytest.mark.req("OPS-05", "ADM-06")
+def test_a_full_disk_is_told_and_refuses_changes_only(channel: Channel) -> None:
+    database = channel.journal._database
+    database.connection.execute("PRAGMA max_page_count=1")
+    with pytest.raises(Unavailable):
+        while True:
+            channel.context.recorder.record("power_returned")
+    assert channel.ask(channel.command("GET", "state")).status == 200
+    assert channel.ask(channel.command("GET", "nowhere")).status == 404
+    with pytest.raises(Unavailable, match=r"journal\."):
+        channel.put(meter_profile())
+    assert channel.journal.profiles("meter") == [] and channel.installed == []
+    database.connection.execute(f"PRAGMA max_page_count={1 << 30}")
+    assert channel.put(meter_profile()).status == 201
 
 
 @pytest.mark.req("STATE-01")

@@ -6,6 +6,7 @@ Source: WAN-03, WAN-08, LIFE-09; 20-wan-crypto-pki 1.2, 1.6.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import msgspec
 from cryptography import x509
 
 from smgw.codec.command import COMMAND_AGE, Answer, Command, check_fresh, decode_command, encode_answer
-from smgw.core.errors import DomainFault, LimitFault, PeerFault, Replay, SmgwError
+from smgw.core.errors import DomainFault, LimitFault, PeerFault, Replay, SmgwError, Unavailable
 from smgw.core.instant import Clock, local_day, microseconds
 from smgw.core.log_event import Log
 from smgw.core.profiles import PROFILE_KINDS, ConsumerProfile, EvaluationProfile, Profile, profile_key
@@ -94,24 +95,30 @@ def handle(context: Context, document: bytes) -> bytes:
     obeyed = _still_needed(obeyed, now)
     if len(obeyed) >= OBEYED_LIMIT:
         raise LimitFault("command.rate")
+    if command.method == "GET":
+        # Nothing is changed, so it is answered even when the store takes nothing.
+        return _seal(context, _answer(context, command, _obey(context, command, document, now), now))
     with context.journal.transaction():
         outcome = _obey(context, command, document, now)
-        answer = encode_answer(
-            Answer(
-                message_id=command.message_id,
-                created_at=now,
-                sender=context.gateway_id,
-                status=outcome.status,
-                code=outcome.code,
-                body=msgspec.Raw(msgspec.json.encode(outcome.body)),
-            )
-        )
-        if command.method != "GET":
-            obeyed[command.message_id] = Obeyed(microseconds(command.created_at), answer)
-            context.journal.set_state("obeyed", msgspec.json.encode(obeyed))
+        answer = _answer(context, command, outcome, now)
+        obeyed[command.message_id] = Obeyed(microseconds(command.created_at), answer)
+        context.journal.set_state("obeyed", msgspec.json.encode(obeyed))
     if outcome.installed is not None:
         context.profile_installed(outcome.installed)
     return _seal(context, answer)
+
+
+def _answer(context: Context, command: Command, outcome: Outcome, now: datetime) -> bytes:
+    return encode_answer(
+        Answer(
+            message_id=command.message_id,
+            created_at=now,
+            sender=context.gateway_id,
+            status=outcome.status,
+            code=outcome.code,
+            body=msgspec.Raw(msgspec.json.encode(outcome.body)),
+        )
+    )
 
 
 def _obeyed(journal: Journal) -> dict[str, Obeyed]:
@@ -153,9 +160,8 @@ def _obey(context: Context, command: Command, document: bytes, now: datetime) ->
             _tell_of_reading(context, "/".join(parts[:2]), now)
         return outcome
     except SmgwError as fault:
-        context.recorder.record(
-            "command_rejected", subject=context.administrator_name, success=False, partner=context.administrator_name, code=fault.code
-        )
+        tell = context.recorder.note if command.method == "GET" else context.recorder.record
+        tell("command_rejected", subject=context.administrator_name, success=False, partner=context.administrator_name, code=fault.code)
         return Outcome(404 if fault.code == "command.resource" else 409 if isinstance(fault, DomainFault) else 400, None, fault.code)
 
 
@@ -163,9 +169,10 @@ def _tell_of_reading(context: Context, resource: str, now: datetime) -> None:
     """Log the first of a day's reads of each resource: state and lists are asked for every half minute."""
     key, day = f"read/{resource}", local_day(now).isoformat().encode()
     if context.journal.get_state(key) != day:
-        context.journal.set_state(key, day)
         name = context.administrator_name
-        context.recorder.record("administrator_read", subject=name, partner=name, resource=resource)
+        with suppress(Unavailable), context.journal.transaction():
+            context.journal.set_state(key, day)
+            context.recorder.record("administrator_read", subject=name, partner=name, resource=resource)
 
 
 def _put_profile(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
