@@ -7,6 +7,7 @@ program of its own: same process id, same standard streams, a tenth less memory.
 import asyncio
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,24 @@ def run(
     """Run the gateway of a folder until it is stopped."""
     words = ["gateway", "run", "--data", str(data), "--clock", clock, *([STOP_ON_EOF] if stop_on_eof else [])]
     os.execv(sys.executable, [sys.executable, "-m", "smgw.cli.gateway", *words])  # noqa: S606
+
+
+@app.command("sign-program")
+def sign_program_command(data: Annotated[Path, typer.Option(help="The gateway's folder.")]) -> None:
+    """Let the gateway start with the program that is installed now: sign the list of its files with the gateway's own key.
+
+    Without it, or with the manufacturer's signature beside it, a start refuses a program that is not the one signed.
+    """
+    from smgw.core.errors import SmgwError
+    from smgw.gateway.boot import sign_program
+    from smgw.gateway.config import GatewayFolder
+
+    try:
+        version = sign_program(GatewayFolder(data), datetime.now(UTC))
+    except SmgwError as fault:
+        typer.echo(f"{fault.title} ({fault})\n{fault.hint}", err=True)
+        raise typer.Exit(fault.exit_code) from fault
+    typer.echo(f"signed: version {version}")
 
 
 def serve(data: Path, clock: str, *, stop_on_eof: bool) -> int:

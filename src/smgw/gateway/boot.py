@@ -35,7 +35,7 @@ from smgw.gateway.firmware_model import (
     make_manifest,
     read_manifest,
 )
-from smgw.gateway.journal_signature import journal_check
+from smgw.gateway.journal_signature import journal_check, verify_statements
 from smgw.gateway.self_test import check_keys
 from smgw.net.identity import Identity, load_identity
 from smgw.pki.triple import GATEWAY_KEYS, read_certificates
@@ -161,9 +161,7 @@ def _check_store(subject: Subject) -> None:
 def verify_completely(journal: Journal, identity: Identity) -> None:
     """Walk every chain and check every signature of seals and cuts. Raises: IntegrityFault journal.*, SecurityFault journal.signature."""
     journal.verify()
-    check = journal_check([identity.triple.sig])
-    for one in journal.signed():
-        check(one.key_id, one.octets, one.signature)
+    verify_statements(journal, [identity.triple.sig])
 
 
 CHECKS: tuple[tuple[str, Callable[[Subject], None], Event], ...] = (
