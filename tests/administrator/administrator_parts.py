@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from tests.gateway.gateway_parts import GATEWAY_ID, START, administrator_identity, gateway_identity
 
+from smgw.administrator.books import Books
 from smgw.administrator.inventory import Inventory
 from smgw.administrator.management import Office
 from smgw.net.clock import ManualClock
@@ -22,10 +23,10 @@ def add_gateway(inventory: Inventory, device_id: str = GATEWAY_ID) -> None:
     inventory.add_gateway(device_id, triple.tls, triple.sig, triple.enc, START, "test")
 
 
-def office(inventory: Inventory, clock: ManualClock) -> Office:
+def office(books: Books, clock: ManualClock) -> Office:
     """Give the office of the test administrator."""
     identity = administrator_identity()
-    return Office("test.GWA", identity.module, identity.signer, identity.recipient, inventory, clock)
+    return Office("test.GWA", identity.module, identity.signer, identity.recipient, books, clock)
 
 
 @asynccontextmanager

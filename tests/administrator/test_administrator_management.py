@@ -20,7 +20,7 @@ from tests.gateway.gateway_parts import (
 )
 from tests.gateway.management_channel import Channel as Commands
 
-from smgw.administrator.inventory import Inventory
+from smgw.administrator.books import open_books
 from smgw.administrator.management import GatewaySession, known_gateway, serve_gateway
 from smgw.codec.command import Answer, encode_answer
 from smgw.core.errors import CertificateRejected, PeerFault, SecurityFault, SmgwError
@@ -38,9 +38,10 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.commands = Commands(folder / "journal.db")
-        self.inventory = Inventory(folder / "inventory.db")
+        self.books = open_books(folder / "inventory.db")
+        self.inventory = self.books.inventory
         add_gateway(self.inventory)
-        self.office = office(self.inventory, self.commands.clock)
+        self.office = office(self.books, self.commands.clock)
         self.documents: list[bytes] = []
 
     def obey(self, request: Request) -> tuple[int, bytes]:
@@ -52,7 +53,7 @@ class Bench:
             self.inventory.put_profile(GATEWAY_ID, profile, START, "test")
 
     def close(self) -> None:
-        self.inventory.close()
+        self.books.close()
         self.commands.journal.close()
 
 
@@ -134,10 +135,10 @@ class _Fixed:
 
 @pytest.mark.req("ADM-01")
 def test_a_gateway_that_is_not_in_the_inventory_is_refused(tmp_path: Path) -> None:
-    inventory = Inventory(tmp_path / "inventory.db")
+    books = open_books(tmp_path / "inventory.db")
     with pytest.raises(SecurityFault, match=r"administrator\.unknown_gateway"):
-        known_gateway(inventory, peer())
-    inventory.close()
+        known_gateway(books.inventory, peer())
+    books.close()
 
 
 @pytest.mark.req("WAN-03")
@@ -156,7 +157,19 @@ async def test_a_gateway_is_brought_to_its_profiles_once(bench: Bench) -> None:
         assert await session.reconcile() == 4
         assert await session.reconcile() == 0
     assert bench.commands.installed == all_profiles()
-    assert [entry["result"] for entry in bench.inventory.audit_trail(4)] == ["done"] * 4
+    assert [entry["result"] for entry in bench.books.audit.newest(4)] == ["done"] * 4
+
+
+@pytest.mark.req("WAN-08", "ADM-10")
+async def test_a_waiting_job_is_sent_once_and_a_repetition_gives_the_answer_that_was_lost(bench: Bench) -> None:
+    job = bench.books.jobs.add(GATEWAY_ID, "GET", "rts/meter", None, at=START, actor="ann", random=bytes(16))
+    async with gateway_end(bench.obey) as streams:
+        session = GatewaySession(bench.office, known_gateway(bench.inventory, peer()), streams)
+        lost = await session.command(job.method, job.resource, job.body, job.command_id)
+        assert await session.work_off() == 1
+        assert await session.work_off() == 0
+    ended = bench.books.jobs.job(job.id)
+    assert (ended.state, ended.result) == ("done", lost.body)
 
 
 @pytest.mark.req("ADM-02", "ADM-10")
@@ -166,7 +179,7 @@ async def test_a_profile_that_the_gateway_refuses_is_audited_and_stops_no_other(
     async with gateway_end(bench.obey) as streams:
         await GatewaySession(bench.office, known_gateway(bench.inventory, peer()), streams).reconcile()
     assert len(bench.commands.installed) == 4
-    results = {entry["subject"]: entry["result"] for entry in bench.inventory.audit_trail(5)}
+    results = {entry["subject"]: entry["result"] for entry in bench.books.audit.newest(5)}
     assert results[f"{GATEWAY_ID}/taf7-2.sm"] == "command.profile"
 
 

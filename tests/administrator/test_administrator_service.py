@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from tests.administrator.administrator_parts import LIMIT_S, add_gateway
 from tests.gateway.gateway_parts import GATEWAY_ID, START, gateway_identity, participant_identity, pki
 
+from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorConfig, AdministratorFolder
-from smgw.administrator.inventory import Inventory
 from smgw.administrator.service import run_administrator
 from smgw.core.errors import ConfigError, IntegrityFault, SmgwError
 from smgw.net.clock import ManualClock
@@ -35,9 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> AdministratorFolder:
     install_certificates(folder.path, pki().issue(package, Role.GWA, now=START), [pki().sub().certificate])
     pki().trust(START).save(folder.trust)
     folder.save(AdministratorConfig("test.GWA"))
-    inventory = Inventory(folder.inventory)
-    add_gateway(inventory)
-    inventory.close()
+    books = open_books(folder.inventory)
+    add_gateway(books.inventory)
+    books.close()
     return folder
 
 

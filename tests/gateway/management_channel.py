@@ -13,7 +13,8 @@ from smgw.core.profiles import PROFILE_KINDS, Profile, profile_key
 from smgw.core.state import State
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
-from smgw.gateway.wan.management import Context, handle
+from smgw.gateway.wan.context import Context
+from smgw.gateway.wan.management import handle
 from smgw.net.clock import ManualClock
 from smgw.security.content import open_content, seal
 from smgw.storage.journal import Journal

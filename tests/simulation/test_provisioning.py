@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from tests.gateway.gateway_parts import START
 
+from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorFolder
-from smgw.administrator.inventory import Inventory
 from smgw.core.profiles import PROFILE_KINDS, Profile
 from smgw.gateway.config import GatewayFolder, LinkConfig
 from smgw.gateway.profile_rules import check_profile
@@ -68,7 +68,8 @@ def test_a_folder_without_its_mark_is_founded_anew(tmp_path: Path) -> None:
 
 @pytest.mark.req("ADM-02")
 def test_every_profile_is_one_that_the_gateway_takes_in_the_order_of_the_inventory(layout: Layout, tmp_path: Path) -> None:
-    inventory = Inventory(tmp_path / "inventory.db")
+    books = open_books(tmp_path / "inventory.db")
+    inventory = books.inventory
     found = identities(layout)
     inventory.add_gateway(DEFAULT_GATEWAY_ID, *found[Role.SMGW], START, "test")
     for profile in profiles_of(SYSTEM, found[Role.EMT], "secret"):
@@ -77,7 +78,7 @@ def test_every_profile_is_one_that_the_gateway_takes_in_the_order_of_the_invento
     for kind, profile in inventory.profiles(DEFAULT_GATEWAY_ID):
         check_profile(profile, installed, START)
         installed[kind].append(profile)
-    inventory.close()
+    books.close()
     assert {kind: len(profiles) for kind, profiles in installed.items()} == {"meter": 2, "communication": 1, "evaluation": 4, "consumer": 1}
 
 
@@ -92,9 +93,9 @@ def test_provisioning_twice_changes_nothing_and_a_higher_version_everything(layo
 
     def provision(system: System) -> int:
         provision_administrator(layout, system, found[Role.SMGW], found[Role.EMT], "secret", START)
-        inventory = Inventory(AdministratorFolder(layout.administrator).inventory)
-        revision = inventory.revision()
-        inventory.close()
+        books = open_books(AdministratorFolder(layout.administrator).inventory)
+        revision = books.inventory.revision()
+        books.close()
         return revision
 
     first = provision(SYSTEM)

@@ -81,17 +81,17 @@ def make_app(office: Office, token: str) -> web.Application:
         return _json({"status": "ok"})
 
     async def gateways(_: web.Request) -> web.Response:
-        return _json(office.inventory.status(office.clock.now()))
+        return _json(office.books.inventory.status(office.clock.now()))
 
     async def audit(_: web.Request) -> web.Response:
-        return _json(office.inventory.audit_trail())
+        return _json(office.books.audit.newest())
 
     async def profiles(request: web.Request) -> web.Response:
         device_id = request.match_info["device_id"]
-        if office.inventory.gateway(device_id) is None:
+        if office.books.inventory.gateway(device_id) is None:
             return _json({"error": "unknown gateway"}, HTTPStatus.NOT_FOUND)
         # The consumer's log-in digests are password-equivalent and stay in the inventory.
-        listed = [{"kind": kind, "profile": profile} for kind, profile in office.inventory.profiles(device_id) if kind != "consumer"]
+        listed = [{"kind": kind, "profile": profile} for kind, profile in office.books.inventory.profiles(device_id) if kind != "consumer"]
         return _json(listed)
 
     async def login_page(_: web.Request) -> web.Response:
@@ -107,9 +107,9 @@ def make_app(office: Office, token: str) -> web.Application:
 
     async def start_page(_: web.Request) -> web.Response:
         now = office.clock.now()
-        fleet = [(status, msgspec.json.decode(status.facts)) for status in office.inventory.status(now)]
+        fleet = [(status, msgspec.json.decode(status.facts)) for status in office.books.inventory.status(now)]
         page = pages.get_template("fleet.html").render(
-            name=office.name, now=utc_text(now), fleet=fleet, audit=office.inventory.audit_trail(20)
+            name=office.name, now=utc_text(now), fleet=fleet, audit=office.books.audit.newest(20)
         )
         return _html(page)
 

@@ -1,20 +1,17 @@
-"""The administrator's inventory: gateways, the profiles each shall hold, contacts and an audit trail.
+"""The administrator's inventory: gateways, the profiles each shall hold, contacts.
 
 No consumption value has a place here.
 """
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from smgw.core.errors import DomainFault, IntegrityFault, Unavailable
+from smgw.administrator.audit import Audit
+from smgw.administrator.store import Store
+from smgw.core.errors import DomainFault
 from smgw.core.instant import utc_text
 from smgw.core.profiles import PROFILE_KINDS, Profile, profile_key
 from smgw.pki.parsing import load_certificate
@@ -30,21 +27,7 @@ CREATE TABLE IF NOT EXISTS profile (
 CREATE TABLE IF NOT EXISTS contact (
   device_id TEXT PRIMARY KEY, last_contact TEXT NOT NULL, state TEXT NOT NULL, facts BLOB NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS audit (
-  id INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL, result TEXT NOT NULL
-) STRICT;
 """
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what the database reports into faults with a code."""
-    try:
-        yield
-    except sqlite3.OperationalError as problem:
-        raise Unavailable("administrator.store", str(problem)) from problem
-    except sqlite3.DatabaseError as problem:
-        raise IntegrityFault("administrator.damaged", str(problem)) from problem
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -68,66 +51,33 @@ class GatewayStatus(msgspec.Struct, frozen=True):
 
 
 class Inventory:
-    """Keep the fleet in one SQLite file.
+    """Keep the fleet: certificates, profiles to hold, last contacts. Source: ADM-01, ADM-02, ADM-11."""
 
-    Every call raises Unavailable administrator.store when the disk refuses, with nothing half written, and IntegrityFault
-    administrator.damaged when the file is no inventory.
-    Source: ADM-01, ADM-02, ADM-10, ADM-11.
-    """
-
-    def __init__(self, path: Path) -> None:
-        with _translated():
-            self._database = sqlite3.connect(path, isolation_level=None)
-            try:
-                for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-                    self._database.execute(f"PRAGMA {setting}")
-                self._database.executescript(_SCHEMA)
-            except BaseException:
-                self._database.close()
-                raise
-        path.chmod(0o600)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
-
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        with _translated():
-            try:
-                self._database.execute("BEGIN IMMEDIATE")
-                yield self._database
-                self._database.execute("COMMIT")
-            except BaseException:
-                # A full disk may have undone it already.
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-
-    def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        with _translated():
-            return self._database.execute(sql, values).fetchall()
+    def __init__(self, store: Store, audit: Audit) -> None:
+        self._store = store
+        self._audit = audit
+        store.install(_SCHEMA)
 
     def add_gateway(
         self, device_id: str, tls: x509.Certificate, sig: x509.Certificate, enc: x509.Certificate, at: datetime, actor: str
     ) -> None:
         """Add a gateway, or exchange its certificates."""
         blobs = [certificate.public_bytes(Encoding.DER) for certificate in (tls, sig, enc)]
-        with self._write() as database:
+        with self._store.write() as database:
             database.execute(
                 "INSERT INTO gateway VALUES (?,?,?,?,?) ON CONFLICT(device_id) "
                 "DO UPDATE SET tls=excluded.tls, sig=excluded.sig, enc=excluded.enc",
                 (device_id, *blobs, utc_text(at)),
             )
-            self._audit(at, actor, "add gateway", device_id, "done")
+            self._audit.note(at, actor, "add gateway", device_id, "done")
 
     def gateways(self) -> list[str]:
         """List device ids, sorted."""
-        return [device_id for (device_id,) in self._rows("SELECT device_id FROM gateway ORDER BY device_id")]
+        return [device_id for (device_id,) in self._store.rows("SELECT device_id FROM gateway ORDER BY device_id")]
 
     def gateway(self, device_id: str) -> Gateway | None:
         """Give one gateway's certificates."""
-        rows = self._rows("SELECT tls, sig, enc FROM gateway WHERE device_id=?", (device_id,))
+        rows = self._store.rows("SELECT tls, sig, enc FROM gateway WHERE device_id=?", (device_id,))
         return Gateway(device_id, *map(load_certificate, rows[0])) if rows else None
 
     def put_profile(self, device_id: str, profile: Profile, at: datetime, actor: str) -> None:
@@ -138,7 +88,7 @@ class Inventory:
         if self.gateway(device_id) is None:
             raise DomainFault("administrator.unknown_gateway", device_id)
         kind = next(name for name, kind in PROFILE_KINDS.items() if isinstance(profile, kind))
-        with self._write() as database:
+        with self._store.write() as database:
             last = database.execute(
                 "SELECT max(version) FROM profile WHERE device_id=? AND kind=? AND id=?", (device_id, kind, profile_key(profile))
             ).fetchone()[0]
@@ -148,11 +98,11 @@ class Inventory:
                 "INSERT INTO profile VALUES (?,?,?,?,?,?)",
                 (device_id, kind, profile_key(profile), profile.version, msgspec.json.encode(profile), utc_text(at)),
             )
-            self._audit(at, actor, f"put {kind} profile version {profile.version}", f"{device_id}/{profile_key(profile)}", "done")
+            self._audit.note(at, actor, f"put {kind} profile version {profile.version}", f"{device_id}/{profile_key(profile)}", "done")
 
     def profiles(self, device_id: str) -> list[tuple[str, Profile]]:
         """Give the newest version of each profile a gateway shall hold, in the order in which they must be installed."""
-        rows = self._rows(
+        rows = self._store.rows(
             "SELECT kind, body FROM profile p WHERE device_id=? AND version=(SELECT max(version) FROM profile q "
             "WHERE q.device_id=p.device_id AND q.kind=p.kind AND q.id=p.id) ORDER BY id",
             (device_id,),
@@ -163,11 +113,11 @@ class Inventory:
 
     def revision(self) -> int:
         """Count the profile versions ever noted: a change means that there is something to send."""
-        return int(self._rows("SELECT count(*) FROM profile")[0][0])
+        return int(self._store.rows("SELECT count(*) FROM profile")[0][0])
 
     def note_contact(self, device_id: str, at: datetime, state: str, facts: bytes) -> None:
         """Keep the newest contact and the facts that the gateway reported about itself."""
-        with self._write() as database:
+        with self._store.write() as database:
             database.execute(
                 "INSERT INTO contact VALUES (?,?,?,?) ON CONFLICT(device_id) DO UPDATE SET last_contact=excluded.last_contact, "
                 "state=excluded.state, facts=excluded.facts",
@@ -180,23 +130,8 @@ class Inventory:
         for device_id in self.gateways():
             gateway = self.gateway(device_id)
             assert gateway is not None
-            rows = self._rows("SELECT last_contact, state, facts FROM contact WHERE device_id=?", (device_id,))
+            rows = self._store.rows("SELECT last_contact, state, facts FROM contact WHERE device_id=?", (device_id,))
             last, state, facts = rows[0] if rows else ("", "unknown", b"{}")
             days = min((c.not_valid_after_utc - now).days for c in (gateway.tls, gateway.sig, gateway.enc))
             result.append(GatewayStatus(device_id, last, state, len(self.profiles(device_id)), days, msgspec.Raw(facts)))
         return result
-
-    def audit(self, at: datetime, actor: str, action: str, subject: str, result: str) -> None:
-        """Append to the audit trail."""
-        with self._write():
-            self._audit(at, actor, action, subject, result)
-
-    def _audit(self, at: datetime, actor: str, action: str, subject: str, result: str) -> None:
-        self._database.execute(
-            "INSERT INTO audit (at, actor, action, subject, result) VALUES (?,?,?,?,?)", (utc_text(at), actor, action, subject, result)
-        )
-
-    def audit_trail(self, limit: int = 200) -> list[dict[str, str]]:
-        """Give the newest entries of the audit trail, newest first."""
-        rows = self._rows("SELECT at, actor, action, subject, result FROM audit ORDER BY id DESC LIMIT ?", (limit,))
-        return [dict(zip(("at", "actor", "action", "subject", "result"), row, strict=True)) for row in rows]

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from smgw.administrator.books import Books
 from smgw.administrator.inventory import Gateway, Inventory
 from smgw.codec.command import Answer, Command, decode_answer, encode_command
 from smgw.core.errors import CertificateRejected, DecodeFault, PeerFault, SecurityFault, SmgwError
@@ -42,7 +43,7 @@ class Office(NamedTuple):
     module: SecurityModule
     signer: Credential
     recipient: Credential
-    inventory: Inventory
+    books: Books
     clock: ClockPort
 
 
@@ -54,14 +55,14 @@ class GatewaySession:
         self._gateway = gateway
         self._client = HttpClient(channel, f"{gateway.device_id.lower()}.sm")
 
-    async def command(self, method: str, resource: str, body: object = None) -> Answer:
-        """Send one command and give its verified answer.
+    async def command(self, method: str, resource: str, body: object = None, command_id: str = "") -> Answer:
+        """Send one command and give its verified answer; the same `command_id` is obeyed once, and answered the same again.
 
         Raises: SecurityFault for an answer that this gateway did not sign, PeerFault http.refused, Unavailable.
         """
         office = self._office
         command = Command(
-            message_id=str(UUID(bytes=office.module.random(16), version=4)),
+            message_id=command_id or str(UUID(bytes=office.module.random(16), version=4)),
             created_at=office.clock.now(),
             recipient=self._gateway.device_id,
             method=method,  # type: ignore[arg-type]
@@ -86,21 +87,31 @@ class GatewaySession:
         for kind in PROFILE_KINDS:
             held[kind] = _read(await self.command("GET", f"rts/{kind}"), dict[str, int])
         sent = 0
-        for kind, profile in office.inventory.profiles(device_id):
+        for kind, profile in office.books.inventory.profiles(device_id):
             if held[kind].get(profile_key(profile), 0) >= profile.version:
                 continue
             answer = await self.command("PUT", f"rts/{kind}/{profile_key(profile)}", profile)
             result = "done" if answer.status < 300 else answer.code
-            office.inventory.audit(office.clock.now(), ACTOR, f"install {kind} profile", f"{device_id}/{profile_key(profile)}", result)
+            office.books.audit.note(office.clock.now(), ACTOR, f"install {kind} profile", f"{device_id}/{profile_key(profile)}", result)
             log.info("profile_sent", gateway=device_id, kind=kind, profile=profile_key(profile), result=result)
             sent += 1
         return sent
+
+    async def work_off(self) -> int:
+        """Send what waits for this gateway, oldest first; returns how many jobs ended."""
+        office, ended = self._office, 0
+        for job in office.books.jobs.waiting(self._gateway.device_id):
+            answer = await self.command(job.method, job.resource, job.body, job.command_id)
+            office.books.jobs.end(job, answer, office.clock.now())
+            log.info("job_ended", gateway=job.device_id, job=job.id, resource=job.resource, status=answer.status, code=answer.code)
+            ended += 1
+        return ended
 
     async def observe(self) -> None:
         """Fetch state and facts for the fleet list."""
         answer = await self.command("GET", "state")
         facts = _read(answer, dict[str, object])
-        self._office.inventory.note_contact(
+        self._office.books.inventory.note_contact(
             self._gateway.device_id, self._office.clock.now(), str(facts.get("state", "unknown")), bytes(answer.body)
         )
 
@@ -136,17 +147,18 @@ async def serve_gateway(
     `require_standing` raises once the gateway's certificate no longer counts; it is asked before each round of commands.
     """
     device_id = str(peer.device_id)
-    seen, looks = -1, 0
+    seen, looks = (-1, -1), 0
     try:
-        session = GatewaySession(office, known_gateway(office.inventory, peer), channel)
+        session = GatewaySession(office, known_gateway(office.books.inventory, peer), channel)
         log.info("gateway_connected", gateway=device_id)
         while not stop.is_set():
-            revision = office.inventory.revision()
+            revision = office.books.inventory.revision(), office.books.jobs.revision()
             if revision != seen or looks % OBSERVE_LOOKS == 0:
                 require_standing()
                 with office.clock.hold():
                     if revision != seen:
                         await session.reconcile()
+                        await session.work_off()
                     await session.observe()
                 seen = revision
             looks += 1

@@ -8,8 +8,8 @@ from typing import cast
 import structlog
 
 from smgw.administrator.api import start_api
+from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorFolder
-from smgw.administrator.inventory import Inventory
 from smgw.administrator.management import Office, serve_gateway
 from smgw.administrator.time_server import serve_time
 from smgw.net.clock import ClockPort
@@ -34,8 +34,8 @@ async def run_administrator(
     """Serve the fleet until the event is set; gives the closing counters."""
     config = folder.load()
     identity = load_identity(folder.path, ADMINISTRATOR_KEYS)
-    inventory = Inventory(folder.inventory)
-    office = Office(config.name, identity.module, identity.signer, identity.recipient, inventory, clock)
+    books = open_books(folder.inventory)
+    office = Office(config.name, identity.module, identity.signer, identity.recipient, books, clock)
     sessions: set[asyncio.Task[None]] = set()
     refused = 0
 
@@ -58,7 +58,7 @@ async def run_administrator(
         log.warning("connection_refused", code=code, address=address)
 
     async with AsyncExitStack() as stack:
-        stack.callback(inventory.close)
+        stack.callback(books.close)
         await keep_fresh(stack, identity.trust, config.crl_url, clock)
         ports = []
         for handler, port in ((on_management, config.management_port), (on_time, config.time_port)):

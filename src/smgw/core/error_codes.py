@@ -210,6 +210,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "journal.schema": ErrorCode("The journal's tables or rules are not those of the program", "The detail names them; keep the file as evidence."),
     "profile.version": ErrorCode("A profile of that or a higher version is installed", "Send changes with a higher version."),
     # administrator
+    "administrator.unknown_job": ErrorCode("There is no such job, or it is not waiting any more", "List the gateway's jobs."),
     "administrator.config": ErrorCode("The administrator's configuration can't be used", "The detail names the key."),
     "administrator.damaged": ErrorCode("The administrator's inventory is damaged", "Restore inventory.db from a backup."),
     "administrator.unknown_gateway": ErrorCode("The gateway is not in the administrator's inventory", "Add it with its certificate triple first."),

@@ -39,7 +39,7 @@ from smgw.gateway.permitted import SwitchedServer, run_while_allowed
 from smgw.gateway.states import StateKeeper
 from smgw.gateway.store import ReadingStore
 from smgw.gateway.wan.channel import ManagementChannel
-from smgw.gateway.wan.management import Context
+from smgw.gateway.wan.context import Context
 from smgw.gateway.wan.time_service import TimeKeeper
 from smgw.net.clock import ClockPort
 from smgw.net.identity import Identity, load_identity

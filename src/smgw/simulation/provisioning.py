@@ -14,8 +14,8 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorConfig, AdministratorFolder
-from smgw.administrator.inventory import Inventory
 from smgw.core.identifiers import DeviceId, server_id_of
 from smgw.core.obis import Obis
 from smgw.core.profiles import CommunicationProfile, ConsumerProfile, EvaluationProfile, MeterProfile, Profile, RegisterProfile, profile_key
@@ -252,7 +252,8 @@ def provision_administrator(
             crl_url=f"http://127.0.0.1:{system.ports.pki}/pki/v1",
         )
     )
-    inventory = Inventory(folder.inventory)
+    books = open_books(folder.inventory)
+    inventory = books.inventory
     try:
         if inventory.gateway(system.gateway_id) is None:
             inventory.add_gateway(system.gateway_id, gateway.tls, gateway.sig, gateway.enc, now, ACTOR)
@@ -261,7 +262,7 @@ def provision_administrator(
             if held.get(profile_key(profile), 0) < profile.version:
                 inventory.put_profile(system.gateway_id, profile, now, ACTOR)
     finally:
-        inventory.close()
+        books.close()
 
 
 def provision_gateway(layout: Layout, system: System, administrator: CertificateTriple, links: tuple[LinkConfig, ...]) -> None:

@@ -9,7 +9,8 @@ from datetime import timedelta
 from smgw.core.errors import PeerFault, SecurityFault, SmgwError, Unavailable
 from smgw.gateway.config import AdministratorConfig
 from smgw.gateway.logs import Recorder, partner_event
-from smgw.gateway.wan.management import PREFIX, Context, handle
+from smgw.gateway.wan.context import PREFIX, Context
+from smgw.gateway.wan.management import handle
 from smgw.net.clock import ClockPort
 from smgw.net.identity import Identity
 from smgw.net.smpki_tls import Channel, dial

@@ -5,31 +5,21 @@ way. A command is obeyed at most once: its answer is kept and given again when t
 Source: WAN-03, WAN-08, LIFE-09; 20-wan-crypto-pki 1.2, 1.6.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import NamedTuple
 
 import msgspec
 from cryptography import x509
 
 from smgw.codec.command import COMMAND_AGE, Answer, Command, check_fresh, decode_command, encode_answer
 from smgw.core.errors import DomainFault, LimitFault, PeerFault, Replay, SmgwError, Unavailable
-from smgw.core.instant import Clock, local_day, microseconds
-from smgw.core.log_event import Log
-from smgw.core.profiles import PROFILE_KINDS, ConsumerProfile, EvaluationProfile, Profile, profile_key
-from smgw.core.state import Permission, State, require
-from smgw.gateway.evaluation import Evaluation
-from smgw.gateway.logs import Recorder
-from smgw.gateway.profile_rules import check_profile
-from smgw.gateway.tariff_orders import ORDERS, Desk, obey_order
-from smgw.security.content import Credential, SignerClaim, open_content, seal
-from smgw.security.module import SecurityModule
+from smgw.core.instant import local_day, microseconds
+from smgw.core.state import Permission, require
+from smgw.gateway.wan.context import PREFIX, Call, Context, Outcome
+from smgw.gateway.wan.routes import ROUTES
+from smgw.security.content import SignerClaim, open_content, seal
 from smgw.storage.journal import Journal
 
-PREFIX = "/smgw/gwa/v1/"
-LOG_PAGE = 500
-"""At most so many log entries in one answer."""
 ANSWERS_KEPT = 64
 """So many answers to the newest commands are kept to be given again."""
 OBEYED_LIMIT = 1000
@@ -41,38 +31,6 @@ class Obeyed(msgspec.Struct, array_like=True):
 
     created_at: int
     answer: bytes | None
-
-
-class Context(NamedTuple):
-    """Hold what commands work on."""
-
-    gateway_id: str
-    module: SecurityModule
-    signer: Credential
-    recipient: Credential
-    administrator_name: str
-    administrator_sig: x509.Certificate
-    administrator_enc: x509.Certificate
-    journal: Journal
-    recorder: Recorder
-    clock: Clock
-    state: Callable[[], State]
-    facts: Callable[[], dict[str, object]]
-    """What monitoring shows: state, clock, links, counters. Never a reading (ADM-11)."""
-    profile_installed: Callable[[Profile], None]
-    evaluation: Evaluation
-    queued: Callable[[], None]
-    """Wakes the delivery of what an order has put into the outbox."""
-
-
-class Outcome(NamedTuple):
-    """Hold the result of one command."""
-
-    status: int
-    body: object = None
-    code: str = ""
-    installed: Profile | None = None
-    """A profile that takes effect once the transaction has committed."""
 
 
 def handle(context: Context, document: bytes) -> bytes:
@@ -103,8 +61,8 @@ def handle(context: Context, document: bytes) -> bytes:
         answer = _answer(context, command, outcome, now)
         obeyed[command.message_id] = Obeyed(microseconds(command.created_at), answer)
         context.journal.set_state("obeyed", msgspec.json.encode(obeyed))
-    if outcome.installed is not None:
-        context.profile_installed(outcome.installed)
+    if outcome.after is not None:
+        outcome.after()
     return _seal(context, answer)
 
 
@@ -150,12 +108,12 @@ def _seal(context: Context, content: bytes) -> bytes:
 def _obey(context: Context, command: Command, document: bytes, now: datetime) -> Outcome:
     """Run the one route that fits; faults of the command become answers, not exceptions."""
     parts = command.resource.removeprefix(PREFIX).split("/") if command.resource.startswith(PREFIX) else []
-    route = _ROUTES.get((command.method, *parts[:2]))
+    route = ROUTES.get((command.method, *parts[:2]))
     try:
         if route is None:
             raise PeerFault("command.resource", command.method)
         require(context.state(), Permission.OBEY_ADMINISTRATOR)
-        outcome = route(context, command, parts[2:], document, now)
+        outcome = route(context, Call(command, tuple(parts[:2]), tuple(parts[2:]), document, now))
         if command.method == "GET":
             _tell_of_reading(context, "/".join(parts[:2]), now)
         return outcome
@@ -173,86 +131,3 @@ def _tell_of_reading(context: Context, resource: str, now: datetime) -> None:
         with suppress(Unavailable), context.journal.transaction():
             context.journal.set_state(key, day)
             context.recorder.record("administrator_read", subject=name, partner=name, resource=resource)
-
-
-def _put_profile(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
-    kind = command.resource.removeprefix(PREFIX).split("/")[1]
-    try:
-        profile: Profile = msgspec.json.decode(command.body, type=PROFILE_KINDS[kind])
-    except msgspec.MsgspecError as problem:
-        raise PeerFault("command.profile", str(problem)[:200]) from problem
-    if parts != [profile_key(profile)]:
-        raise PeerFault("command.profile", "the resource names another profile")
-    installed = {name: context.journal.profiles(name) for name in PROFILE_KINDS}
-    check_profile(profile, installed, now)
-    context.journal.put_profile(profile, document, now)
-    context.recorder.record(
-        "profile_installed", subject=context.administrator_name, kind=kind, id=profile_key(profile), version=profile.version
-    )
-    if isinstance(profile, EvaluationProfile):
-        context.recorder.record(
-            "contract_changed",
-            consumers=[profile.consumer_id],
-            subject=profile.profile_id,
-            contract=profile.profile_id,
-            version=profile.version,
-        )
-    elif isinstance(profile, ConsumerProfile):
-        before = next((held for held in installed[kind] if profile_key(held) == profile.consumer_id), None)
-        _tell_of_consumer(context, profile, before)
-    return Outcome(201, installed=profile)
-
-
-def _tell_of_consumer(context: Context, profile: ConsumerProfile, before: Profile | None) -> None:
-    """Tell of a new consumer, or tell a consumer whose way to log in was changed."""
-    if not isinstance(before, ConsumerProfile):
-        context.recorder.record("consumer_registered", subject=profile.consumer_id, consumer=profile.consumer_id)
-    elif _credentials(before) != _credentials(profile):
-        context.recorder.record("credentials_changed", consumers=[profile.consumer_id], subject=profile.consumer_id, user=profile.user_name)
-
-
-def _credentials(profile: ConsumerProfile) -> tuple[object, ...]:
-    return profile.user_name, profile.digest_md5, profile.digest_sha256, profile.certificate_fingerprints
-
-
-def _list_profiles(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
-    kind = command.resource.removeprefix(PREFIX).split("/")[1]
-    return Outcome(200, {profile_key(profile): profile.version for profile in context.journal.profiles(kind)})
-
-
-def _get_log(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
-    log = Log(command.resource.removeprefix(PREFIX).split("/")[1])
-    try:
-        start = int(parts[0]) if parts else 1
-    except ValueError as problem:
-        raise PeerFault("command.resource", "index") from problem
-    entries = context.journal.log(log, from_index=start, count=LOG_PAGE)
-    return Outcome(
-        200, [{"index": stored.index, "text": stored.entry.text("en"), **msgspec.to_builtins(stored.entry)} for stored in entries]
-    )
-
-
-def _get_state(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
-    return Outcome(200, context.facts())
-
-
-def _order(context: Context, command: Command, parts: list[str], document: bytes, now: datetime) -> Outcome:
-    if parts:
-        raise PeerFault("command.resource", "an order has no further part")
-    desk = Desk(context.journal, context.recorder, context.evaluation, context.administrator_name)
-    body = obey_order(desk, command.resource.removeprefix(PREFIX).split("/")[1], bytes(command.body), now)
-    context.queued()
-    return Outcome(200, body)
-
-
-_Route = Callable[[Context, Command, list[str], bytes, datetime], Outcome]
-
-_ROUTES: dict[tuple[str, ...], _Route] = {
-    **{("PUT", "rts", kind): _put_profile for kind in PROFILE_KINDS},
-    **{("GET", "rts", kind): _list_profiles for kind in PROFILE_KINDS},
-    **{("POST", "fas", name): _order for name in ORDERS},
-    ("GET", "log", Log.SYSTEM): _get_log,
-    ("GET", "log", Log.CALIBRATION): _get_log,
-    ("GET", "state"): _get_state,
-}
-"""(method, first and second part of the resource) -> what is done. The consumer log has no route: only the consumer reads it."""

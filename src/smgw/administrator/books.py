@@ -1,0 +1,33 @@
+"""The administrator's books: all that it keeps in its store, opened once by whoever composes it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from smgw.administrator.audit import Audit
+from smgw.administrator.inventory import Inventory
+from smgw.administrator.jobs import Jobs
+from smgw.administrator.store import Store
+
+
+class Books(NamedTuple):
+    """Hold the store and what is kept in it, a book for each kind of thing."""
+
+    store: Store
+    audit: Audit
+    inventory: Inventory
+    jobs: Jobs
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+
+def open_books(path: Path) -> Books:
+    """Open or make the books. Raises: Unavailable administrator.store, IntegrityFault administrator.damaged."""
+    store = Store(path)
+    try:
+        audit = Audit(store)
+        return Books(store, audit, Inventory(store, audit), Jobs(store, audit))
+    except BaseException:
+        store.close()
+        raise

@@ -1,0 +1,78 @@
+"""What commands of the administrator work on, and what they end in.
+
+Source: WAN-08; 20-wan-crypto-pki 1.2, 1.6.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from cryptography import x509
+
+from smgw.codec.command import Command
+from smgw.core.errors import PeerFault
+from smgw.core.instant import Clock
+from smgw.core.profiles import Profile
+from smgw.core.state import State
+from smgw.gateway.evaluation import Evaluation
+from smgw.gateway.logs import Recorder
+from smgw.security.content import Credential
+from smgw.security.module import SecurityModule
+from smgw.storage.journal import Journal
+
+PREFIX = "/smgw/gwa/v1/"
+
+
+class Context(NamedTuple):
+    """Hold what commands work on."""
+
+    gateway_id: str
+    module: SecurityModule
+    signer: Credential
+    recipient: Credential
+    administrator_name: str
+    administrator_sig: x509.Certificate
+    administrator_enc: x509.Certificate
+    journal: Journal
+    recorder: Recorder
+    clock: Clock
+    state: Callable[[], State]
+    facts: Callable[[], dict[str, object]]
+    """What monitoring shows: state, clock, links, counters. Never a reading (ADM-11)."""
+    profile_installed: Callable[[Profile], None]
+    evaluation: Evaluation
+    queued: Callable[[], None]
+    """Wakes the delivery of what an order has put into the outbox."""
+
+
+class Outcome(NamedTuple):
+    """Hold the result of one command."""
+
+    status: int
+    body: object = None
+    code: str = ""
+    after: Callable[[], None] | None = None
+    """What takes effect in the running gateway once the transaction has committed."""
+
+
+class Call(NamedTuple):
+    """Hold one verified command as a route gets it."""
+
+    command: Command
+    words: tuple[str, ...]
+    """The first two words of the resource, which chose the route."""
+    rest: tuple[str, ...]
+    """The words after them."""
+    document: bytes
+    """The command as it came: signed and sealed."""
+    now: datetime
+
+    def require_no_rest(self) -> None:
+        """Raise PeerFault command.resource when the resource has more words than the route knows."""
+        if self.rest:
+            raise PeerFault("command.resource", "no further part")
+
+
+Route = Callable[[Context, Call], Outcome]
+Routes = dict[tuple[str, ...], Route]
+"""(method, first word, second word if the route has one) -> what is done."""

@@ -1,0 +1,10 @@
+"""What the administrator can ask of a gateway: one module per kind of resource, each with its table of routes.
+
+The consumer log has no route: only the consumer reads it.
+"""
+
+from smgw.gateway.wan.context import Routes
+from smgw.gateway.wan.routes import monitoring, orders, profiles
+
+ROUTES: Routes = profiles.ROUTES | monitoring.ROUTES | orders.ROUTES
+"""Every route of the management channel."""

@@ -1,0 +1,72 @@
+"""Jobs: what waits is sent once in order, an answer ends it, and what was taken back is not sent."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.gateway.gateway_parts import GATEWAY_ID, START
+
+from smgw.administrator.books import Books, open_books
+from smgw.administrator.jobs import Job
+from smgw.codec.command import Answer
+from smgw.core.errors import DomainFault, Unavailable
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    books = open_books(tmp_path / "inventory.db")
+    yield books
+    books.close()
+
+
+def add(books: Books, number: int, device_id: str = GATEWAY_ID) -> Job:
+    return books.jobs.add(device_id, "POST", f"fas/step-{number}", {"n": number}, at=START, actor="ann", random=bytes(15) + bytes([number]))
+
+
+def answer(job: Job, status: int = 200, code: str = "") -> Answer:
+    return Answer(job.command_id, START, job.device_id, status, code, msgspec.Raw(b'{"x":1}'))
+
+
+@pytest.mark.req("WAN-08")
+def test_jobs_wait_in_order_and_each_gateway_has_its_own(books: Books) -> None:
+    first, second = add(books, 1), add(books, 2)
+    other = add(books, 3, "ESGW0000000002")
+    assert books.jobs.waiting(GATEWAY_ID) == [first, second]
+    assert books.jobs.waiting("ESGW0000000002") == [other]
+    assert (first.state, bytes(first.body), first.command_id) == ("waiting", b'{"n":1}', "00000000-0000-4000-8000-000000000001")
+    assert books.jobs.revision() == 3
+
+
+@pytest.mark.req("ADM-10")
+@pytest.mark.parametrize(("status", "code", "state"), [(200, "", "done"), (409, "profile.version", "failed")])
+def test_an_answer_ends_a_job_and_stands_in_the_trail(books: Books, status: int, code: str, state: str) -> None:
+    job = add(books, 1)
+    books.jobs.end(job, answer(job, status, code), START)
+    ended = books.jobs.job(job.id)
+    assert (ended.state, ended.status, ended.code, bytes(ended.result)) == (state, status, code, b'{"x":1}')
+    assert books.jobs.waiting(GATEWAY_ID) == []
+    assert [entry["result"] for entry in books.audit.newest()] == [code or "done", "queued"]
+
+
+def test_what_was_taken_back_is_not_sent_and_what_ended_can_not_be_taken_back(books: Books) -> None:
+    first, second = add(books, 1), add(books, 2)
+    books.jobs.cancel(first.id, START, "ann")
+    assert books.jobs.waiting(GATEWAY_ID) == [second]
+    books.jobs.end(second, answer(second), START)
+    for job_id in (first.id, second.id, 99):
+        with pytest.raises(DomainFault, match=r"administrator\.unknown_job"):
+            books.jobs.cancel(job_id, START, "ann")
+    assert [job.state for job in books.jobs.of(GATEWAY_ID)] == ["done", "cancelled"]
+
+
+@pytest.mark.req("OPS-05")
+def test_a_full_disk_queues_nothing(books: Books) -> None:
+    books.store._database.execute("PRAGMA max_page_count=1")
+    queued = 0
+    with pytest.raises(Unavailable, match=r"administrator\.store"):
+        for number in range(200):
+            add(books, number)
+            queued += 1
+    assert len(books.jobs.waiting(GATEWAY_ID)) == queued
+    assert len(books.audit.newest(1000)) == queued
