@@ -25,7 +25,11 @@ class ConfigFile(NamedTuple):
 
 FILES = (
     ConfigFile(
-        "Gateway", "`gateway.json` in the gateway's folder", "smgw.gateway.config", "GatewayConfig", ("AdministratorConfig", "LinkConfig")
+        "Gateway",
+        "`gateway.json` in the gateway's folder",
+        "smgw.gateway.config",
+        "GatewayConfig",
+        ("AdministratorConfig", "LinkConfig", "RetentionRules", "StorageLimits"),
     ),
     ConfigFile("Administrator", "`administrator.json` in the administrator's folder", "smgw.administrator.config", "AdministratorConfig"),
     ConfigFile("Market participant", "`participant.json` in the participant's folder", "smgw.participant.config", "ParticipantConfig"),
@@ -88,6 +92,10 @@ FOLDERS: dict[str, tuple[tuple[str, str], ...]] = {
         ("gateway.json", "initial configuration, see above"),
         ("journal.db", "readings, logs, profiles, outbox: encrypted; its key lies in the security module"),
         ("han.pem", "self-signed certificate of the consumer interface; made when missing"),
+        ("manifest.json, manifest.cms", "list of the program's files, and the signature over it; `smgw gateway sign-program` makes both"),
+        ("manufacturer.pem", "optional: the one certificate that then must have signed the list"),
+        ("slots.json", "the two slots of the program: which is active, its version, since when good or bad"),
+        ("boot.json", "how many starts failed in a row, and how far the journal reached when it was last whole"),
     ),
     "administrator": (
         ("administrator.json", "configuration, see above"),
@@ -132,6 +140,8 @@ def _kind(annotation: object) -> str:
     parts = get_args(annotation)
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{choice}`" for choice in parts)
+    if get_origin(annotation) is dict:
+        return f"{_kind(parts[1])} by {_kind(parts[0])}"
     if get_origin(annotation) is tuple:
         return f"list of {_kind(parts[0])}"
     if parts:

@@ -1,11 +1,12 @@
 """Roles as processes: however one ends, there is an exit code, and one line that says why."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
 from collections.abc import Iterator
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,28 @@ def test_a_stop_that_takes_long_names_what_still_runs(monkeypatch: pytest.Monkey
     assert line["event"] == "slow_stop"
     assert "service.py:" in str(line["tasks"])
     assert " > test_service.py:" in str(line["tasks"])
+
+
+class _Full(StringIO):
+    """Take nothing, as a file on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.req("OPS-05")
+def test_a_full_disk_under_the_diagnostics_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def role(_: ClockPort, ready: Ready, stop: asyncio.Event) -> dict[str, object]:
+        service.structlog.get_logger("x").error("something", code="x.y")
+        ready({"role": "test"})
+        return {}
+
+    monkeypatch.setattr("sys.stderr", _Full())
+    monkeypatch.setattr("sys.stdout", _Full())
+    assert run_role(role, "system", stop_on_eof=False) == 0
 
 
 def test_diagnostics_go_to_standard_error_and_never_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

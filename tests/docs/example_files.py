@@ -20,13 +20,13 @@ from smgw.core.profiles import ConsumerProfile
 from smgw.core.reading import Reading
 from smgw.core.status_word import GATEWAY_OK, METER_IDENTIFICATION
 from smgw.gateway.config import GatewayFolder
+from smgw.net.identity import create_keys, install_certificates, open_module
 from smgw.pki.deployment import PkiFolder
 from smgw.pki.names import Role
 from smgw.pki.requests import make_request_package
 from smgw.pki.triple import GATEWAY_KEYS, PARTICIPANT_KEYS
 from smgw.security.content import Credential, seal
-from smgw.security.secret_file import create_secret
-from smgw.security.software import SoftwareModule
+from smgw.security.reading_signature import sign_reading
 from smgw.storage.journal import Journal
 
 START = datetime(2026, 11, 20, 23, tzinfo=UTC)
@@ -51,18 +51,21 @@ def dump() -> bytes:
 
 
 def gateway_folder(path: Path) -> None:
-    """Make a gateway's folder whose journal holds an hour of the example meter."""
-    folder = GatewayFolder(path)
-    path.mkdir(parents=True)
-    key = SoftwareModule.create(folder.module, create_secret(folder.secret)).storage_key("journal")
+    """Make a gateway's folder with certificates whose journal holds an hour of the example meter."""
+    folder, now = GatewayFolder(path), max(START, datetime.now(UTC))
+    pki = PkiFolder.found(path.parent / "pki", now=now, sub_name="Demo")
+    package = create_keys(path, GATEWAY_KEYS, Role.SMGW, "ESGW0000000001")
+    install_certificates(path, pki.issue(package, Role.SMGW, now=now), [pki.sub().certificate])
+    pki.trust(now).save(path / "trust")
+    module = open_module(path)
     readings = []
     for number in range(1, 5):
         target = START + timedelta(minutes=15 * number)
         captured = target + timedelta(seconds=1)
         status = int(GATEWAY_OK), METER_IDENTIFICATION
         value = Reading(str(METER), ACTIVE_ENERGY_IMPORT, 23_559_290 + 40 * number, -1, 30, captured, target, *status)
-        readings.append((value, bytes(64)))
-    with Journal.open(folder.journal, key) as journal:
+        readings.append((value, sign_reading(module, GATEWAY_KEYS.sig, value)))
+    with Journal.open(folder.journal, module.storage_key("journal")) as journal:
         journal.append_readings(readings)
         journal.append_log([LogEntry(Log.SYSTEM, "started", START, subject="ESGW0000000001", parameters={"version": "0.1.0"})])
         journal.put_profile(ConsumerProfile("consumer1.sm", "consumer", "0" * 32, "0" * 64), b"document", START)

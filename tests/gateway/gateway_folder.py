@@ -21,9 +21,7 @@ def _model() -> Path:
     package = create_keys(path, GATEWAY_KEYS, Role.SMGW, GATEWAY_ID)
     install_certificates(path, pki().issue(package, Role.SMGW, now=START), [pki().sub().certificate])
     pki().trust(START).save(path / "trust")
-    folder = GatewayFolder(path)
-    folder.save(config())
-    sign_program(folder, START)
+    GatewayFolder(path).save(config())
     return path
 
 
@@ -35,6 +33,7 @@ def config(**changes: object) -> GatewayConfig:
 
 
 def gateway_folder(path: Path) -> GatewayFolder:
-    """Copy the folder of a gateway that was founded and never started."""
+    """Copy the folder of a gateway that was founded and never started, and sign the program as it is now."""
     shutil.copytree(_model(), path, dirs_exist_ok=True)
+    sign_program(GatewayFolder(path), START)
     return GatewayFolder(path)

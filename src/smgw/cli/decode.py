@@ -1,13 +1,13 @@
 """`smgw decode`: explain recorded octets."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from smgw.cli import decode_cms, decode_sml, decode_status
+from smgw.cli.language import Language
 from smgw.core.errors import ConfigError
 from smgw.core.status_flags import Layout
 
@@ -17,13 +17,6 @@ _Source = Annotated[str, typer.Argument(help="A file, or - for standard input.")
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LIMIT = 64 << 20
 """Octets that are read at most."""
-
-
-class Language(StrEnum):
-    """Name the languages of the flags."""
-
-    EN = "en"
-    DE = "de"
 
 
 def read(source: str) -> bytes:

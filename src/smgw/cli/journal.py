@@ -9,20 +9,29 @@ from typing import Annotated
 
 import msgspec
 import typer
+from cryptography import x509
 from rich.console import Console
 from rich.table import Table
 
+from smgw.cli.journal_files import exported, opened_for_export, read_evidence, verify_file, write_signed
+from smgw.cli.language import Language
 from smgw.core.errors import ConfigError, SmgwError
-from smgw.core.instant import utc_text
+from smgw.core.instant import parse_time, utc_text
 from smgw.core.log_event import Log
 from smgw.core.profiles import PROFILE_KINDS, profile_key
 from smgw.core.quantity import Quantity, unit_symbol
 from smgw.core.status_word import to_hex_msb_first
 from smgw.gateway.config import GatewayFolder
+from smgw.gateway.exports import ExportFormat, ExportRequest
+from smgw.gateway.journal_signature import journal_check
+from smgw.net.identity import TRIPLE_FILE
+from smgw.pki.triple import read_certificates, triple_of
 from smgw.security.secret_file import load_secret
 from smgw.security.software import SoftwareModule
 from smgw.storage.journal import Journal
-from smgw.storage.journal_export import EXPORTED, ExportChain, bounded_lines, export_chains, verify_export
+from smgw.storage.journal_export import EXPORTED, ExportAbout, ExportChain, bounded_lines, export_chains, verify_export
+from smgw.storage.journal_readings import READINGS, REGISTERS
+from smgw.transparency.journal_file import Verdict
 
 app = typer.Typer(name="journal", help="Check, list and export a gateway's journal, also while the gateway runs.", no_args_is_help=True)
 
@@ -83,26 +92,89 @@ def verify_command(
     export: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Check an exported file instead; that needs no key.", metavar="FILE")
     ] = None,
+    certificate: Annotated[
+        list[Path] | None,
+        typer.Option(help="The gateway's SIG certificate; repeat it for those before it.", metavar="CERT"),
+    ] = None,
+    trust: Annotated[Path | None, typer.Option(help="Trust folder with root, sub-CAs and revocation lists.", metavar="DIR")] = None,
+    signature: Annotated[Path | None, typer.Option(help="Signature over the file; FILE.p7s by default.", metavar="FILE")] = None,
+    at: Annotated[str, typer.Option(help="When certificates must be valid; the time of the export by default.", metavar="TIME")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Recompute every hash of every chain. Exit code 0: intact, 5: broken, with the place."""
+    """Recompute every hash of every chain, and check signatures where certificates are given.
+
+    An exported file is checked offline: the gateway's signature over it, the certificate's path, chains, seals and readings. Without
+    --certificate only its chains are. Exit code 0: intact, 5: broken, with the place.
+    """
+    if certificate and export and trust is None:
+        raise typer.BadParameter("the path of a certificate is checked with --trust DIR")
     with _faults_shown(as_json):
+        if export is not None and certificate and trust is not None:
+            moment = parse_time(at) if at else None
+            evidence = read_evidence(certificate, trust, moment)
+            _show_verdict(verify_file(export, signature or _signature_of(export), evidence), as_json)
+            return
         facts: Line = {}
         chains: tuple[ExportChain, ...]
         if export is not None:
             with export.open("rb") as file:
                 chains = verify_export(bounded_lines(file.readline))
+            facts = {"signatures": "not checked: name --certificate and --trust"}
         else:
             with open_gateway_journal(data) as journal:
                 report = journal.verify()
+                held = _own_certificates(data, certificate or [])
+                facts = {"signatures": _check_statements(journal, held) if held else "not checked: the gateway has no certificate"}
             chains = export_chains(report.chains)
-            facts = {"messages": report.messages, "acknowledged": report.acknowledged}
+            facts |= {"messages": report.messages, "acknowledged": report.acknowledged}
     if as_json:
         _print_json({"ok": True, "chains": chains, **facts})
         return
     _print_table([{"chain": c.chain, "of": c.scope, "rows": c.length, "last hash": c.hash} for c in chains], "Chains, all intact")
-    if facts:
+    Console().print(f"Signatures of seals and cuts: {facts['signatures']}")
+    if "messages" in facts:
         Console().print(f"Outbox: {facts['messages']} messages, {facts['acknowledged']} acknowledged")
+
+
+def _own_certificates(data: Path, more: list[Path]) -> list[x509.Certificate]:
+    triple = data / TRIPLE_FILE
+    own = [triple_of(read_certificates(triple.read_bytes())).sig] if triple.is_file() else []
+    return own + [certificate for path in more for certificate in read_certificates(path.read_bytes())]
+
+
+def _check_statements(journal: Journal, certificates: list[x509.Certificate]) -> int:
+    check, count = journal_check(certificates), 0
+    for one in journal.signed():
+        check(one.key_id, one.octets, one.signature)
+        count += 1
+    return count
+
+
+def _signature_of(path: Path) -> Path:
+    return path.with_name(path.name + ".p7s")
+
+
+def _show_verdict(verdict: Verdict, as_json: bool) -> None:
+    facts: Line = {
+        "gateway": str(verdict.gateway),
+        "signer": verdict.signer.subject.rfc4514_string(),
+        "certificates valid at": utc_text(verdict.at),
+        "form": verdict.form,
+    }
+    chains: tuple[ExportChain, ...] = ()
+    if verdict.journal is not None:
+        report, chains = verdict.journal, verdict.journal.head.chains
+        facts |= {"exported": report.head.time, "consumer": report.head.consumer, "rows": report.rows, "single rows": report.items}
+        facts |= {"seals and cuts": report.seals, "signed readings": report.readings}
+    if verdict.readings is not None:
+        facts |= {"signed readings": verdict.readings.verified, "unsigned readings": verdict.readings.unsigned}
+    if as_json:
+        _print_json({"ok": True, "chains": chains, **{name.replace(" ", "_"): value for name, value in facts.items()}})
+        return
+    for name, value in facts.items():
+        Console().print(f"{name:<22}{value}", highlight=False, markup=False, soft_wrap=True)
+    if chains:
+        _print_table([{"chain": c.chain, "of": c.scope, "rows": c.length, "last hash": c.hash} for c in chains], "Chains, all intact")
 
 
 def _amount(quantity: Quantity | None) -> str:
@@ -203,22 +275,41 @@ def list_command(
     _print_table(lines, what.value)
 
 
-def _chosen_chains(chosen: list[str] | None) -> list[str]:
+def _chosen_chains(chosen: list[str] | None, consumer: str) -> list[str]:
     for kind in chosen or ():
         if kind not in EXPORTED:
             raise typer.BadParameter(f"{kind} is none of {', '.join(EXPORTED)}")
-    return chosen or list(EXPORTED)
+    return chosen or ([READINGS, REGISTERS, Log.CONSUMER.value] if consumer else list(EXPORTED))
 
 
 @app.command("export")
 def export_command(
     data: DataFolder = Path(),
-    output: Annotated[typer.FileBinaryWrite, typer.Option("--output", "-o", help="File to write.", metavar="FILE")] = "-",  # type: ignore[assignment]
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write; - for standard output.", metavar="FILE")] = Path("-"),
+    form: Annotated[ExportFormat, typer.Option("--format", help="Form of the export.")] = ExportFormat.JSON,
     chain: Annotated[
         list[str] | None, typer.Option(help=f"Only this chain: {', '.join(EXPORTED)}; may be repeated.", metavar="NAME")
     ] = None,
+    consumer: Annotated[str, typer.Option(help="Only what is this consumer's.", metavar="ID")] = "",
+    contract: Annotated[str, typer.Option(help="Contract of an AR 2418-6 file.", metavar="ID")] = "",
+    since: Annotated[str, typer.Option("--from", help="Start of an AR 2418-6 file.", metavar="TIME")] = "",
+    until: Annotated[str, typer.Option("--to", help="End of an AR 2418-6 file.", metavar="TIME")] = "",
+    language: Annotated[Language, typer.Option("--lang", help="Language of log entries.")] = Language.EN,
+    signature: Annotated[Path | None, typer.Option(help="Signature to write; FILE.p7s by default.", metavar="FILE")] = None,
 ) -> None:
-    """Write chains as JSON lines that `smgw journal verify --export FILE` checks without a key."""
-    kinds = _chosen_chains(chain)
-    with _faults_shown(), open_gateway_journal(data) as journal:
-        output.writelines(journal.export(kinds))
+    """Write chains as a file with the gateway's signature beside it; check both with `smgw journal verify --export FILE`.
+
+    `json` holds every proof, `csv` one table, `conexa` one log as the consumer interface answers it, `trudi` one contract as AR 2418-6.
+    """
+    kinds = _chosen_chains(chain, consumer)
+    with _faults_shown():
+        folder = GatewayFolder(data)
+        with opened_for_export(folder) as opened:
+            gateway = str(opened.identity.triple.device_id) if opened.identity is not None else ""
+            start, end = (parse_time(text) if text else None for text in (since, until))
+            request = ExportRequest(tuple(kinds), ExportAbout(gateway, "", consumer), contract, start, end, language.value)
+            parts = exported(opened, folder, form, request)
+            if output == Path("-"):
+                sys.stdout.buffer.writelines(parts)
+            else:
+                write_signed(opened, parts, output, signature or _signature_of(output))

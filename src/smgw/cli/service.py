@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO, cast
 
 import msgspec
 import structlog
@@ -35,14 +36,31 @@ def configure_diagnostics(level: str = "info") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(levels[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(sys.stderr))),
     )
 
 
+class _Unfailing:
+    """Write diagnostics where they can be written: a full disk or a closed pipe is no reason to end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def say(line: dict[str, object]) -> None:
-    """Print one JSON line on standard output."""
-    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
-    sys.stdout.flush()
+    """Print one JSON line on standard output; whoever listened may be gone."""
+    with suppress(OSError):
+        sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+        sys.stdout.flush()
 
 
 def run_role(role: Role, clock_spec: str, *, stop_on_eof: bool) -> int:

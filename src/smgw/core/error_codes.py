@@ -208,6 +208,12 @@ ERROR_CODES: dict[str, ErrorCode] = {
     ),
     "journal.export": ErrorCode("An exported journal is not well formed", "Export it again with `smgw journal export`."),
     "journal.schema": ErrorCode("The journal's tables or rules are not those of the program", "The detail names them; keep the file as evidence."),
+    # exports of the journal (see smgw.gateway.exports, smgw.transparency.journal_file)
+    "export.choice": ErrorCode("That form of export can't hold what was chosen", "The detail says what it needs; see `smgw journal export --help`."),
+    "export.consumer": ErrorCode("The gateway has no such consumer", "List the consumers with `smgw journal list profiles`."),
+    "export.contract": ErrorCode("The consumer has no such contract", "List the contracts with `smgw journal list profiles`."),
+    "export.signature": ErrorCode("An export and its signature do not belong together, or are not of that gateway", "Fetch both files again; keep them as evidence."),
+    "export.file": ErrorCode("A file of an export can't be read or written", "Check path and permissions."),
     "profile.version": ErrorCode("A profile of that or a higher version is installed", "Send changes with a higher version."),
     # administrator
     "administrator.unknown_job": ErrorCode("There is no such job, or it is not waiting any more", "List the gateway's jobs."),

@@ -259,6 +259,8 @@ EVENTS: dict[str, EventKind] = {
               "a technician reads diagnosis data", _NONE),
     "technician_left": EventKind(1608, _I, (_S,), "Service technician {user} logged out", "Service-Techniker {user} abgemeldet",
               "a technician's session ends", _NONE),
+    "data_exported": EventKind(1609, _I, (_S, _L), "{what} exported as {form} at the gateway itself", "{what} als {form} direkt am Gateway exportiert",
+              "someone with access to the gateway's computer exports its journal while it does not run", _ORDERED),
     # 1800–1899 meters
     "meter_found": EventKind(1801, _I, (_S,), "Meter {meter} is sending", "Zähler {meter} sendet",
               "a meter is heard for the first time, or again", _NONE),
