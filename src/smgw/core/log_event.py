@@ -150,9 +150,9 @@ EVENTS: dict[str, EventKind] = {
     "wake_up_signature_invalid": EventKind(1211, _E, (_S,), "Wake-up call with wrong signature, {count} so far", "Wake-Up-Ruf mit falscher Signatur, bisher {count}",
               "a wake-up packet is not the administrator's; the 1st, 10th, 100th …", _WATCH),
     "wake_up_out_of_time": EventKind(1212, _W, (_S,), "Wake-up call outside its time: {deviation_s} s", "Wake-Up-Ruf außerhalb seiner Zeit: {deviation_s} s",
-              "a signed wake-up packet is too old or from the future", _CLOCK),
+              "a wake-up packet for this gateway is too old or from the future; the 1st, 10th, 100th …", _CLOCK),
     "wake_up_replayed": EventKind(1213, _W, (_S,), "Wake-up call repeated, {count} so far", "Wake-Up-Ruf wiederholt, bisher {count}",
-              "a signed wake-up packet was used before", _WATCH),
+              "a wake-up packet is not newer than the last accepted one; the 1st, 10th, 100th …", _WATCH),
     # 1300–1399 content
     "content_signature_invalid": EventKind(1301, _E, (_S,), "Content from {partner} rejected: {code}", "Inhalt von {partner} abgelehnt: {code}",
               "the signature of received content does not verify; nothing was done", _CERTIFICATES),
