@@ -11,7 +11,7 @@ from tools.command_page import command_page
 from tools.configuration_page import configuration_page
 from tools.generate_tariff_page import tariff_page
 from tools.requirement_page import requirement_page
-from tools.table_pages import error_page, event_page, policy_page, state_page
+from tools.table_pages import error_page, event_page, life_cycle_page, policy_page, state_page
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -22,6 +22,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration_page,
     "crypto-policy.md": policy_page,
     "errors.md": error_page,
+    "life-cycle.md": life_cycle_page,
     "log-events.md": lambda: event_page(ROOT / "src"),
     "requirements.md": lambda: requirement_page(ROOT),
     "states.md": state_page,

@@ -31,7 +31,7 @@ def unwritten_events(source: Path) -> list[str]:
     """Name the events of the catalogue that nothing below a folder writes yet."""
     from smgw.core.log_event import EVENTS
 
-    tables = ("core/log_event.py", "core/process_steps.py")
+    tables = ("core/log_event.py", "core/process_steps.py", "core/life_cycle.py")
     trees = (ast.parse(path.read_text()) for path in source.rglob("*.py") if not path.as_posix().endswith(tables))
     named = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return sorted(set(EVENTS) - named, key=lambda name: EVENTS[name].number)
@@ -97,6 +97,38 @@ def state_page() -> str:
         + f"\n## Transitions\n\nWhen nothing else holds; an event that is not listed for a state changes nothing.\n\n"
         f"```mermaid\nstateDiagram-v2\n    [*] --> {State.BOOT.value}\n{drawn}```\n\n"
         + table(("state", "event", "next state", "reason in the log"), steps)
+    )
+
+
+def life_cycle_page() -> str:
+    """Show the phases of a gateway's life, what each allows to whom, and where it leads."""
+    from smgw.core.life_cycle import MARKS, PHASES, RULES, Phase
+
+    order = {phase: number for number, phase in enumerate(Phase)}
+    drawn = dict.fromkeys(
+        f"    {rule.phase.name.lower()} --> {rule.after.name.lower()}: {rule.action.value}\n" for rule in RULES if rule.after is not None
+    )
+    meanings = ((f"`{phase.value}`", told.german, told.meaning, told.clause) for phase, told in PHASES.items())
+    rows = (
+        (
+            f"`{rule.phase.value}`",
+            f"`{rule.action.value}`",
+            rule.actor.value.replace("_", " "),
+            "; ".join([*(MARKS[mark] for mark in sorted(rule.needs)), *(f"not yet: {MARKS[mark]}" for mark in sorted(rule.lacks))]) or "–",
+            f"`{rule.after.value}`" if rule.after else "stays",
+            _names(rule.events),
+        )
+        for rule in sorted(RULES, key=lambda rule: order[rule.phase])
+    )
+    return (
+        "# The life of a gateway\n\nFrom the works to the end, after TR-03109-1 Annex VI, chapter 2.3. `smgw gateway commission status` shows where a gateway stands\n"
+        "and what is possible next; each change of phase is logged as `phase_changed`. Integration may come before pre-personalisation 1 or after it.\n\n"
+        + table(("phase", "in the annex", "what it is about", "clause"), meanings)
+        + "\n## What each phase allows\n\nEverything else is refused with `lifecycle.phase`, which names the phase that is needed, or with `lifecycle.order`, which says\nwhat must be done before.\n\n"
+        + table(("phase", "action", "by", "when", "next phase", "logged"), rows)
+        + "\n## Drawn\n\n```mermaid\nstateDiagram-v2\n    [*] --> manufactured\n"
+        + "".join(drawn)
+        + "    decommissioned --> [*]\n```\n"
     )
 
 

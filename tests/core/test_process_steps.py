@@ -11,7 +11,7 @@ from smgw.core.process_steps import PROCESSES, ProcessStep
 pytestmark = pytest.mark.req("LOG-01")
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "smgw"
-CATALOGUES = ("core/log_event.py", "core/process_steps.py")
+CATALOGUES = ("core/log_event.py", "core/process_steps.py", "core/life_cycle.py")
 STEPS = [step for process in PROCESSES for step in process.steps]
 
 

@@ -179,6 +179,8 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "delivery.receipt": ErrorCode("The receipt does not prove that the message was stored", "The message stays queued; compare both sides' certificates."),
     "gateway.config": ErrorCode("The gateway's configuration can't be used", "The detail names the key."),
     "gateway.lamp": ErrorCode("A lamp's output can't be used", "Name a folder like /sys/class/gpio/gpio17 or /sys/class/leds/NAME that the gateway may write."),
+    "lifecycle.phase": ErrorCode("The gateway's phase of life does not allow that", "The detail names the phase that it needs; docs/life-cycle.md has the table."),
+    "lifecycle.order": ErrorCode("Something else must be done before, or it was done already", "The detail names it; `smgw gateway commission status` says what is possible now."),
     "gateway.not_initialised": ErrorCode("There is no gateway in that folder", "Make one with `smgw up`, or name another folder."),
     "gateway.files": ErrorCode("A file of the gateway's folder can't be written", "Check free space and rights of the folder; the old file stays."),
     # consumer interface: log-in (see smgw.protocol.digest_auth)
