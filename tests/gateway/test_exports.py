@@ -9,30 +9,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
-from tests.gateway.gateway_parts import (
-    GATEWAY_ID,
-    METER_ID,
-    START,
-    all_profiles,
-    consumer_profile,
-    evaluation_profile,
-    gateway_identity,
-)
+from tests.gateway.export_world import ABOUT, CONSUMER, OWN, QUARTER, facts, fill, reading
+from tests.gateway.gateway_parts import GATEWAY_ID, METER_ID, START, gateway_identity
 from tests.shared import shared_path
 
 from smgw.codec.readings_csv import read_readings
 from smgw.codec.trudi_xml import read_device_file
 from smgw.core.errors import ConfigError, UsageError
-from smgw.core.log_event import Log, LogEntry
-from smgw.core.obis import ACTIVE_ENERGY_EXPORT, ACTIVE_ENERGY_IMPORT
-from smgw.core.reading import Reading
-from smgw.core.register import RegisterValue
-from smgw.core.status_word import GATEWAY_OK, METER_IDENTIFICATION, GatewayStatus
-from smgw.gateway.exports import WINDOW, DeviceFacts, ExportFormat, ExportRequest, export_parts, export_time, file_certificates
-from smgw.pki.triple import GATEWAY_KEYS
-from smgw.security.reading_signature import sign_reading
+from smgw.gateway.exports import WINDOW, ExportFormat, ExportRequest, export_parts, export_time
 from smgw.storage.journal import Journal
 from smgw.storage.journal_export import ExportAbout, verify_export
 from smgw.transparency.readout import check_readout
@@ -40,45 +25,11 @@ from smgw.transparency.signatures import SignatureCount, count_signatures
 
 pytestmark = pytest.mark.req("LOG-02", "CON-04")
 
-QUARTER = timedelta(minutes=15)
-ANNA = "consumer1.sm"
-ABOUT = ExportAbout(GATEWAY_ID, "2026-03-02T12:00:00Z")
-OWN = ABOUT._replace(consumer=ANNA)
-
-
-def facts() -> DeviceFacts:
-    identity = gateway_identity()
-    signature, issuer = (one.public_bytes(Encoding.DER) for one in (identity.triple.sig, identity.tls.chain[1]))
-    return DeviceFacts("0.1.0", file_certificates(signature, issuer, signature))
-
-
-def reading(number: int, raw: int | None, obis: object = ACTIVE_ENERGY_IMPORT, **changes: object) -> Reading:
-    target = START + QUARTER * number
-    status = GATEWAY_OK if raw is not None else GATEWAY_OK | GatewayStatus.NO_VALUE
-    values = {"gateway_status": int(status), "meter_status": METER_IDENTIFICATION} | changes
-    return Reading(METER_ID, obis, raw, -1, 30, target + timedelta(seconds=2), target, **values)  # type: ignore[arg-type]
-
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     with Journal.open(tmp_path / "journal.db", bytes(32)) as journal:
-        for profile in [*all_profiles(), consumer_profile("consumer2.sm", "other"), evaluation_profile(1, registers=("1-0:1.8.0*255",))]:
-            journal.put_profile(profile, b"", START)
-        readings = [reading(number, None if number == 5 else 1000 + number) for number in range(97)]
-        readings += [reading(number, 7 + number, ACTIVE_ENERGY_EXPORT) for number in range(97)]
-        readings += [reading(97, 2000, meter_status=0x1C0304)]
-        module = gateway_identity().module
-        journal.append_readings([(one, sign_reading(module, GATEWAY_KEYS.sig, one)) for one in readings])
-        journal.append_registers(
-            [RegisterValue("taf1-1.sm", 1, ACTIVE_ENERGY_IMPORT, 96, -1, 30, START, START + 96 * QUARTER, GATEWAY_OK, (1, 97), START)]
-        )
-        journal.append_log(
-            [
-                LogEntry(Log.SYSTEM, "login_failed", START, False, parameters={"address": "=cmd|' /C calc'!A0"}),
-                LogEntry(Log.CONSUMER, "login_succeeded", START, True, "@x", ANNA, {"user": "=1+1"}),
-                LogEntry(Log.CONSUMER, "value_missing", START + QUARTER, False, METER_ID, ANNA, {"meter": METER_ID, "target": "12:15"}),
-            ]
-        )
+        fill(journal, gateway_identity().module)
         yield journal
 
 
@@ -189,7 +140,7 @@ def test_a_device_file_follows_the_schema_and_its_signatures_verify(journal: Jou
         "Benutzer =1+1 angemeldet",
         f"Zähler {METER_ID}: kein Wert für 12:15",
     ]
-    assert (point.smgw and point.smgw.gateway_id, point.usage_point_id, point.customer_id) == (GATEWAY_ID, "DE0001", ANNA)
+    assert (point.smgw and point.smgw.gateway_id, point.usage_point_id, point.customer_id) == (GATEWAY_ID, "DE0001", CONSUMER)
 
 
 class _Offline(etree.Resolver):

@@ -23,7 +23,7 @@ from smgw.core.quantity import Quantity, unit_symbol
 from smgw.core.status_word import to_hex_msb_first
 from smgw.gateway.config import GatewayFolder
 from smgw.gateway.exports import ExportFormat, ExportRequest
-from smgw.gateway.journal_signature import journal_check
+from smgw.gateway.journal_signature import verify_statements
 from smgw.net.identity import TRIPLE_FILE
 from smgw.pki.triple import read_certificates, triple_of
 from smgw.security.secret_file import load_secret
@@ -124,7 +124,7 @@ def verify_command(
             with open_gateway_journal(data) as journal:
                 report = journal.verify()
                 held = _own_certificates(data, certificate or [])
-                facts = {"signatures": _check_statements(journal, held) if held else "not checked: the gateway has no certificate"}
+                facts = {"signatures": verify_statements(journal, held) if held else "not checked: the gateway has no certificate"}
             chains = export_chains(report.chains)
             facts |= {"messages": report.messages, "acknowledged": report.acknowledged}
     if as_json:
@@ -140,14 +140,6 @@ def _own_certificates(data: Path, more: list[Path]) -> list[x509.Certificate]:
     triple = data / TRIPLE_FILE
     own = [triple_of(read_certificates(triple.read_bytes())).sig] if triple.is_file() else []
     return own + [certificate for path in more for certificate in read_certificates(path.read_bytes())]
-
-
-def _check_statements(journal: Journal, certificates: list[x509.Certificate]) -> int:
-    check, count = journal_check(certificates), 0
-    for one in journal.signed():
-        check(one.key_id, one.octets, one.signature)
-        count += 1
-    return count
 
 
 def _signature_of(path: Path) -> Path:

@@ -30,6 +30,7 @@ from smgw.pki.certificate_profiles import Kind
 from smgw.pki.triple import GATEWAY_KEYS, kind_of, read_certificates
 from smgw.pki.trust import TrustStore
 from smgw.security.content import sign_detached_chunks
+from smgw.security.files import write_durably
 from smgw.security.secret_file import load_secret
 from smgw.security.software import SoftwareModule
 from smgw.storage.journal import Journal
@@ -111,7 +112,7 @@ def write_signed(opened: Opened, parts: Iterator[bytes], path: Path, signature: 
             os.fsync(file.fileno())
         message = sign_detached_chunks(lambda: _chunks(partial), module=identity.module, signer=identity.signer)
         partial.replace(path)
-        signature.write_bytes(message)
+        write_durably(signature, message)
     except OSError as problem:
         raise ConfigError("export.file", f"{path}: {problem.strerror}") from problem
     finally:
