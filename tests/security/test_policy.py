@@ -13,7 +13,7 @@ from smgw.security.policy import Use
     ("curve", "use", "year"),
     [
         ("secp256r1", Use.END_ENTITY, 2026),
-        ("brainpoolP384r1", Use.END_ENTITY, 2026),
+        ("brainpoolP384r1", Use.END_ENTITY, 2025),
         ("brainpoolP256r1", Use.END_ENTITY, 2014),
         ("brainpoolP384r1", Use.ROOT, 2026),
         ("brainpoolP256r1", Use.SUB_CA, 2026),

@@ -50,6 +50,7 @@ CURVE_RULES: tuple[CurveRule, ...] = (
     CurveRule(Use.SUB_CA, "brainpoolP384r1", 2025, None),
     CurveRule(Use.SUB_CA, "brainpoolP256r1", 2015, 2025),
     CurveRule(Use.END_ENTITY, "brainpoolP256r1", 2015, None),
+    CurveRule(Use.END_ENTITY, "brainpoolP384r1", 2026, None),
     CurveRule(Use.HAN, "secp384r1", 2015, None),
     CurveRule(Use.HAN, "secp256r1", 2015, None),
     CurveRule(Use.HAN, "brainpoolP256r1", 2015, None),
@@ -61,7 +62,8 @@ CURVE_RULES: tuple[CurveRule, ...] = (
     CurveRule(Use.LMN, "secp384r1", 2015, None),
     CurveRule(Use.LMN, "brainpoolP512r1", 2015, None),
 )
-"""For one use the preferred rule stands first."""
+"""For one use the preferred rule stands first. That end entities may move to brainpoolP384r1 is our choice, so that a fleet can be switched
+before it must be; to switch, exchange the two rows or end the first."""
 
 SignatureHash = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from smgw.core.errors import ConfigError, IntegrityFault, SecurityFault, Unavailable, UsageError
 from smgw.security.files import write_durably
+from smgw.security.module import require_agreement, require_file, require_name
 from smgw.security.policy import curve_named, digest_hash
 
 _MAGIC = b"SMGWKEYS"
@@ -42,10 +43,11 @@ _MAX_RANDOM = 1 << 20
 
 
 class _Contents(msgspec.Struct):
-    """Hold what is sealed: the master key and the keys as PKCS#8."""
+    """Hold what is sealed: the master key, the keys as PKCS#8, and file objects."""
 
     master: bytes
     keys: dict[str, bytes]
+    files: dict[str, bytes] = {}
 
     def __repr__(self) -> str:
         return f"<sealed contents, {len(self.keys)} keys>"
@@ -135,9 +137,10 @@ class SoftwareModule:
     def generate(self, name: str, curve: str) -> ec.EllipticCurvePublicKey:
         """Make a key pair on a named curve of the crypto policy and store it durably; returns the public key.
 
-        Raises: UsageError module.key_exists, module.curve; Unavailable module.write.
+        Raises: UsageError module.key_exists, module.curve, module.name; Unavailable module.write.
         """
         shape = curve_named(curve)
+        require_name(name)
         with self._changing():
             if name in self._keys:
                 raise UsageError("module.key_exists", name)
@@ -153,8 +156,12 @@ class SoftwareModule:
         return self._find(name).sign(digest, ec.ECDSA(utils.Prehashed(digest_hash(digest))))
 
     def ecdh(self, name: str, peer: ec.EllipticCurvePublicKey) -> bytes:
-        """Give the shared x-coordinate at the curve's full length. Raises: SecurityFault module.peer_key for a key off the curve."""
+        """Give the shared x-coordinate at the curve's full length.
+
+        Raises: UsageError module.use for a key that only signs; SecurityFault module.peer_key for a peer off the curve.
+        """
         key = self._find(name)
+        require_agreement(name)
         if type(peer.curve) is not type(key.curve):
             raise SecurityFault("module.peer_key", peer.curve.name)
         try:
@@ -173,6 +180,30 @@ class SoftwareModule:
         with self._changing():
             if self._keys.pop(name, None) is None:
                 raise UsageError("module.no_key", name)
+
+    def files(self) -> list[str]:
+        """List the names of all file objects, sorted."""
+        return sorted(self._files)
+
+    def get_file(self, name: str) -> bytes:
+        """Read a file object as it now stands. Raises: UsageError module.no_file."""
+        with self._locked():
+            self._load(self._seal.open(_read(self._path)))
+        if name not in self._files:
+            raise UsageError("module.no_file", name[:80])
+        return self._files[name]
+
+    def put_file(self, name: str, data: bytes) -> None:
+        """Write a file object of at most 64 KiB durably and as a whole; an old one is replaced. Raises: UsageError module.file."""
+        require_file(name, data)
+        with self._changing():
+            self._files[name] = data
+
+    def delete_file(self, name: str) -> None:
+        """Remove a file object durably. Raises: UsageError module.no_file."""
+        with self._changing():
+            if self._files.pop(name, None) is None:
+                raise UsageError("module.no_file", name[:80])
 
     def storage_key(self, purpose: str) -> bytes:
         """Derive the 32-octet key of one encrypted store; the same purpose always gives the same key."""
@@ -205,6 +236,7 @@ class SoftwareModule:
         except (ValueError, TypeError) as problem:
             raise IntegrityFault("module.damaged", "key") from problem
         self._master = contents.master
+        self._files = dict(contents.files)
         self._keys = {name: key for name, key in keys.items() if isinstance(key, ec.EllipticCurvePrivateKey)}
 
     def _find(self, name: str) -> ec.EllipticCurvePrivateKey:
@@ -226,17 +258,18 @@ class SoftwareModule:
         """Change keys on top of what stands on disk, so that no key of another process is lost; undo in memory when writing fails."""
         with self._locked():
             self._load(self._seal.open(_read(self._path)))
-            before = dict(self._keys)
+            before = dict(self._keys), dict(self._files)
             try:
                 yield
                 self._write()
             except BaseException:
-                self._keys = before
+                self._keys, self._files = before
                 raise
 
     def _write(self) -> None:
         form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        data = self._seal.close(_Contents(self._master, {name: key.private_bytes(*form) for name, key in self._keys.items()}))
+        keys = {name: key.private_bytes(*form) for name, key in self._keys.items()}
+        data = self._seal.close(_Contents(self._master, keys, self._files))
         try:
             write_durably(self._path, data, 0o600)
         except OSError as problem:
