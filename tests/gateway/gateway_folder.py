@@ -32,8 +32,14 @@ def config(**changes: object) -> GatewayConfig:
     return GatewayConfig(GATEWAY_ID, administrator, (), **changes)  # type: ignore[arg-type]
 
 
+def founded_folder(path: Path) -> GatewayFolder:
+    """Copy the folder of a gateway that was founded and never started, its program not signed."""
+    shutil.copytree(_model(), path, dirs_exist_ok=True)
+    return GatewayFolder(path)
+
+
 def gateway_folder(path: Path) -> GatewayFolder:
     """Copy the folder of a gateway that was founded and never started, and sign the program as it is now."""
-    shutil.copytree(_model(), path, dirs_exist_ok=True)
-    sign_program(GatewayFolder(path), START)
-    return GatewayFolder(path)
+    folder = founded_folder(path)
+    sign_program(folder, START)
+    return folder

@@ -155,8 +155,8 @@ def test_a_device_file_of_a_span_holds_that_span(journal: Journal) -> None:
     request = {"contract": "taf7-1.sm", "since": START, "until": START + 4 * QUARTER}
     (point,) = read_device_file(export(journal, ExportFormat.TRUDI, about=OWN, **request)).usage_points
     assert [[row.value for row in block.readings] for one in point.meter_readings for block in one.blocks] == [
-        [1001, 1002, 1003, 1004],
-        [8, 9, 10, 11],
+        [1000, 1001, 1002, 1003, 1004],
+        [7, 8, 9, 10, 11],
     ]
     assert len(point.log_entries) == 2
     empty = {"contract": "taf7-1.sm", "since": START + timedelta(days=9), "until": START + timedelta(days=10)}

@@ -60,7 +60,7 @@ class ExportRequest(NamedTuple):
     """Profile id, for AR 2418-6."""
     since: datetime | None = None
     until: datetime | None = None
-    """Bounds for AR 2418-6: log entries from `since` on and before `until`, readings with a target time after `since` up to `until`."""
+    """Bounds for AR 2418-6: log entries before `until`, readings up to it; both from `since` on, for a bill needs a period's first value."""
     language: str = "en"
 
 
@@ -144,7 +144,8 @@ def _contract_readings(
     targets = [end.reading.target_time for end in ends if end is not None]
     if not targets:
         return
-    after = max(min(targets), profile.valid_from) - timedelta(microseconds=1) if since is None else since
+    first = max(min(targets), profile.valid_from) if since is None else since
+    after = first - timedelta(microseconds=1)
     last = max(targets) if until is None else min(until, max(targets))
     while after < last:
         step = min(after + WINDOW, last)
