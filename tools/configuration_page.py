@@ -29,7 +29,7 @@ FILES = (
         "`gateway.json` in the gateway's folder",
         "smgw.gateway.config",
         "GatewayConfig",
-        ("AdministratorConfig", "LinkConfig", "RetentionRules", "StorageLimits"),
+        ("AdministratorConfig", "LinkConfig", "WakeUpConfig", "RetentionRules", "StorageLimits"),
     ),
     ConfigFile("Administrator", "`administrator.json` in the administrator's folder", "smgw.administrator.config", "AdministratorConfig"),
     ConfigFile("Market participant", "`participant.json` in the participant's folder", "smgw.participant.config", "ParticipantConfig"),

@@ -126,7 +126,7 @@ PROCESSES: tuple[Process, ...] = (
         ProcessStep("3.2.2", "profile deleted", "profile_deleted", (_S, _C), _NOT_YET),
         ProcessStep("3.2.2", "key or certificate installed, activated, suspended, deleted", "certificate_changed", (_S, _C), _NOT_YET),
         ProcessStep("3.2.2", "algorithm of the security module switched", "algorithm_switched", (_S, _C), _NOT_YET),
-        ProcessStep("3.2.2", "address of the wake-up service set", "wake_up_configured", (_S,), _NOT_YET),
+        ProcessStep("3.2.2", "address of the wake-up service set", "wake_up_configured", (_S,)),
         ProcessStep("3.2.2", "state and logs read", "administrator_read", (_S,)),
         ProcessStep("3.2.3", "self-test after commands", "self_test_passed", (_S, _C, _L)),
         ProcessStep("3.3.1", "wake-up call", "wake_up_accepted", (_S,)),

@@ -36,6 +36,21 @@ class AdministratorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """DER in hex, pinned."""
     sig_certificate: str
     enc_certificate: str
+    connection: Literal["permanent", "on_wake_up"] = "permanent"
+    """Whether the management channel is always held, or opened at the start, after a wake-up packet and while the clock isn't valid."""
+
+
+class WakeUpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Say where and how wake-up packets are received. Source: WAN-04; 20-wan-crypto-pki 1.7."""
+
+    host: str = ""
+    """Own address at the WAN on which packets are received; empty: none are. Never the consumer interface's address with its port."""
+    port: int = 15100
+    """UDP; 0 takes a free one. The administrator may set another one, which then counts."""
+    window_s: int = 30
+    """A packet may be so much older or newer than the own clock says, 5 to 300 s."""
+    timestamp_order: Literal["little", "big", "auto"] = "little"
+    """Which octet of a packet's time comes first, the least or the most significant; `auto` takes the order that fits."""
 
 
 class RetentionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,6 +97,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long what is stored stays, see below."""
     limits: StorageLimits = StorageLimits()
     """How much may be stored, see below."""
+    wake_up: WakeUpConfig = WakeUpConfig()
+    """Where wake-up packets are received, see below."""
     lamps: dict[Literal["PWR", "TLS", "LMC", "wMT"], str] = {}
     """Outputs of real lamps: `/sys/class/gpio/gpio17` or `/sys/class/leds/NAME` by lamp."""
 
@@ -144,6 +161,9 @@ def _check(config: GatewayConfig) -> None:
     for key in ("management_port", "time_port"):
         _require(0 < getattr(administrator, key) < 65_536, f"administrator.{key}")
     _require(0 <= config.han_port < 65_536, "han_port")
+    _require(0 <= config.wake_up.port < 65_536, "wake_up.port")
+    _require(5 <= config.wake_up.window_s <= 300, "wake_up.window_s: 5 to 300")
+    _require(bool(config.wake_up.host) or administrator.connection == "permanent", "wake_up.host: needed to connect on wake-up")
     names = [link.name for link in config.links]
     _require(len(set(names)) == len(names), "links: one name twice")
     for key, least in _LEAST_RETENTION.items():

@@ -40,6 +40,7 @@ class Guard:
         states: StateKeeper,
         consumers: Callable[[], Iterable[str]],
         han_port: Callable[[], int],
+        wake_up: Callable[[], tuple[str, int]],
     ) -> None:
         self._folder = folder
         self._config = config
@@ -49,6 +50,7 @@ class Guard:
         self._clock = clock
         self._states = states
         self._han_port = han_port
+        self._wake_up = wake_up
         self._record = boot.load_record(folder)
         self._files = installed_files()
         self.program_hash = program_hash(self._files)
@@ -83,7 +85,7 @@ class Guard:
             clock_status=self._clock.status,
             now=self._clock.now(),
             program_hash=self.program_hash,
-            networks=Networks(config.han_host, self._han_port(), config.wan_address, config.administrator.host),
+            networks=Networks(config.han_host, self._han_port(), config.wan_address, config.administrator.host, wake_up=self._wake_up()),
             full=lambda journal: full_stores(journal, config.limits),
         )
 

@@ -1,7 +1,7 @@
 """Are WAN and HAN separate? What the process really listens on, and from where it really dials, against what it was told.
 
-The consumer interface is the only thing that may listen, and only at the HAN's own address. Where the address facing the WAN is configured,
-nothing may be reached there, and the way to the administrator has to begin there.
+Only the consumer interface may listen, at the HAN's own address, and the wake-up receiver at its own. Where the address facing the WAN is
+configured, nothing but the latter may be reached there, and the way to the administrator has to begin there.
 Source: STATE-03; handbook B-4.1, D-2.3.
 """
 
@@ -22,6 +22,8 @@ class Networks(NamedTuple):
     administrator_host: str
     listeners: Callable[[], Iterable[Listener]] = own_listeners
     departure: Callable[[str], Address | None] = departure
+    wake_up: tuple[str, int] = ("", 0)
+    """Address and port of the wake-up receiver; no address where there is none."""
 
 
 def check_separation(networks: Networks) -> None:
@@ -31,15 +33,17 @@ def check_separation(networks: Networks) -> None:
         raise DomainFault("self_test.networks", f"{networks.han_host} is no address")
     meant = {Listener("tcp" if address.version == 4 else "tcp6", address, networks.han_port) for address in own}
     places = {(plain(one.address), one.port) for one in meant}
+    wake_up_host, wake_up_port = networks.wake_up
+    wake_ups = {(plain(address), wake_up_port) for address in addresses_of(wake_up_host)} if wake_up_host else set()
     found = sorted(meant.union(networks.listeners()))
     for listener in found:
         if listener.address.is_unspecified:
             raise DomainFault("self_test.networks", f"{listener} is open to all networks")
-        if listener.protocol.startswith("udp") or (plain(listener.address), listener.port) not in places:
+        if (plain(listener.address), listener.port) not in (wake_ups if listener.protocol.startswith("udp") else places):
             raise DomainFault("self_test.networks", f"{listener} is not the consumer interface")
     for outside in addresses_of(networks.wan_address) if networks.wan_address else ():
         for listener in found:
-            if listener.reaches(outside):
+            if listener.reaches(outside) and not listener.protocol.startswith("udp"):
                 raise DomainFault("self_test.networks", f"{listener} can be reached from the WAN")
         leaving = networks.departure(networks.administrator_host)
         if leaving is not None and plain(leaving) != plain(outside):

@@ -41,6 +41,7 @@ from smgw.gateway.store import ReadingStore
 from smgw.gateway.wan.channel import ManagementChannel
 from smgw.gateway.wan.context import Context
 from smgw.gateway.wan.time_service import TimeKeeper
+from smgw.gateway.wan.wakeup import WakeUpReceiver
 from smgw.net.clock import ClockPort
 from smgw.net.identity import Identity, load_identity
 from smgw.pki.parsing import load_certificate
@@ -96,6 +97,7 @@ class Gateway:
             states=self.states,
             consumers=lambda: {profile.consumer_id for profile in self.evaluation_profiles()},
             han_port=lambda: self._consumers.port,
+            wake_up=lambda: self.receiver.place,
         )
         self.evaluation = Evaluation(self.journal, self.recorder, str(self.device_id), self.identity.module.random)
         self.live = LiveValues(
@@ -118,7 +120,19 @@ class Gateway:
             queued=self.pump.wake.set,
         )
 
-        self.channel = ManagementChannel(self._context(), self.config.administrator, self.identity, self.clock, self.recorder)
+        administrator = self.config.administrator
+        self.channel = ManagementChannel(
+            self._context(), administrator, self.identity, self.clock, self.recorder, lambda: self.clock.status is ClockStatus.VALID
+        )
+        self.receiver = WakeUpReceiver(
+            self.config.wake_up,
+            self.device_id,
+            (administrator.name, load_certificate(bytes.fromhex(administrator.sig_certificate))),
+            self.journal,
+            self.recorder,
+            self.clock,
+            self.channel.call,
+        )
 
     def evaluation_profiles(self) -> list[EvaluationProfile]:
         """Give the newest version of every evaluation profile."""
@@ -196,6 +210,7 @@ class Gateway:
         keeper = TimeKeeper(self.config.administrator, self.identity, self.clock, self.recorder, self.states)
         return [
             ("management", self.channel.run()),
+            ("wake-up", self.receiver.run()),
             ("time", keeper.run()),
             ("periods", self._close_periods()),
             ("deliveries", run_while_allowed(self.states, Permission.DELIVER, self.pump.run)),
@@ -330,6 +345,7 @@ class Gateway:
             administrator="operational" if channel.connected else "connecting" if channel.dialling else "none",
             wired_meter=self.acquisition.telegrams > 0,
             time_set=self.clock.status is ClockStatus.VALID,
+            woken_ms=self.receiver.woken_ms,
         )
 
     def _note_state(self) -> None:
@@ -357,6 +373,8 @@ class Gateway:
             profile_installed=self._install,
             evaluation=self.evaluation,
             queued=self.pump.wake.set,
+            wake_up_set=lambda settings: self.receiver.change(settings),
+            break_up=lambda: self.channel.break_up(),
         )
 
     def facts(self) -> dict[str, object]:
@@ -368,6 +386,7 @@ class Gateway:
             "program_hash": self.guard.program_hash,
             "unknown": self.acquisition.unknown,
             **self.guard.facts(),
+            "wake_up": self.receiver.facts(),
             **self.counters(),
         }
 

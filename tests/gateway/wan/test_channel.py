@@ -1,15 +1,17 @@
 """The management channel over real TLS: only the configured administrator is served, and whatever it sends, the channel comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import pytest
 from tests.gateway.gateway_parts import GATEWAY_ID, START, gateway_identity, identity, meter_profile, participant_identity
 from tests.gateway.management_channel import Channel as Commands
-from tests.gateway.wan.wan_parts import LIMIT_S, Listener, administrator_config, listening, told
+from tests.gateway.wan.wan_parts import LIMIT_S, Listener, administrator_config, listening, told, until
 
 from smgw.codec.command import encode_command
 from smgw.gateway.wan import channel as channel_module
@@ -32,9 +34,15 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Comman
 
 
 @asynccontextmanager
-async def running(commands: Commands, listener: Listener) -> AsyncIterator[ManagementChannel]:
-    context = commands.context
-    channel = ManagementChannel(context, administrator_config(listener.port), gateway_identity(), commands.clock, context.recorder)
+async def running(
+    commands: Commands,
+    listener: Listener,
+    connection: Literal["permanent", "on_wake_up"] = "permanent",
+    clock_valid: Callable[[], bool] = lambda: True,
+) -> AsyncIterator[ManagementChannel]:
+    administrator = msgspec.structs.replace(administrator_config(listener.port), connection=connection)
+    context = commands.context._replace(break_up=lambda: channel.break_up())
+    channel = ManagementChannel(context, administrator, gateway_identity(), commands.clock, context.recorder, clock_valid)
     task = asyncio.create_task(channel.run())
     try:
         yield channel
@@ -172,10 +180,88 @@ async def test_the_channel_is_opened_told_and_closed(commands: Commands) -> None
 
 
 @pytest.mark.req("WAN-09")
-async def test_a_session_of_two_days_ends_with_the_next_command(commands: Commands) -> None:
-    async with listening(commands.clock) as listener, running(commands, listener):
+async def test_a_session_ends_after_two_days_and_not_before(commands: Commands) -> None:
+    async with listening(commands.clock) as listener, running(commands, listener) as channel:
         session = await listener.session()
         await post(session, commands.sealed(commands.command("GET", "state")))
-        await commands.clock.advance_to(START + timedelta(hours=49))
-        await post(session, commands.sealed(commands.command("GET", "state", created_at=commands.clock.now())))
+        await commands.clock.advance_to(START + timedelta(hours=48) - timedelta(seconds=1))
+        late = commands.command("GET", "state", created_at=commands.clock.now())
+        assert (await post(session, commands.sealed(late))).status == 200
+        await commands.clock.advance_to(START + timedelta(hours=48))
+        await ended(session)
         assert await listener.session() is not session
+        await until(lambda: channel.connected)
+
+
+async def ended(session: Streams) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        assert await session.reader.read() == b""
+
+
+@pytest.mark.req("WAN-04", "WAN-09")
+async def test_by_the_plan_on_wake_up_the_channel_stands_at_the_start_and_then_only_when_called(commands: Commands) -> None:
+    async with listening(commands.clock) as listener, running(commands, listener, connection="on_wake_up") as channel:
+        for _ in range(2):
+            session = await listener.session()
+            answer = await post(session, commands.sealed(commands.command("POST", "fas/break-up")))
+            assert answer.status == 200
+            await ended(session)
+            await until(lambda: not channel.connected)
+            for _ in range(200):
+                await asyncio.sleep(0)
+            assert listener.sessions.empty()
+            channel.call()
+        await listener.session()
+
+
+@pytest.mark.req("WAN-09")
+async def test_a_permanent_channel_comes_back_after_it_was_broken_up(commands: Commands) -> None:
+    async with listening(commands.clock) as listener, running(commands, listener):
+        session = await listener.session()
+        assert (await post(session, commands.sealed(commands.command("POST", "fas/break-up")))).status == 200
+        await ended(session)
+        assert await listener.session() is not session
+
+
+@pytest.mark.req("WAN-04")
+async def test_a_call_while_the_channel_stands_changes_nothing(commands: Commands) -> None:
+    async with listening(commands.clock) as listener, running(commands, listener, connection="on_wake_up") as channel:
+        session = await listener.session()
+        await until(lambda: channel.connected)
+        channel.call()
+        await post(session, commands.sealed(commands.command("POST", "fas/break-up")))
+        await ended(session)
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert listener.sessions.empty()
+
+
+@pytest.mark.req("WAN-04")
+async def test_a_channel_that_is_cut_comes_back_without_a_call(commands: Commands) -> None:
+    async with listening(commands.clock) as listener, running(commands, listener, connection="on_wake_up"):
+        session = await listener.session()
+        session.writer.write(b"nonsense\r\n\r\n")
+        assert await listener.session() is not session
+
+
+@pytest.mark.req("WAN-04")
+async def test_a_call_ends_the_pause_between_two_attempts(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_module, "REDIAL_FIRST_S", 3600.0)
+    async with listening(commands.clock) as listener:
+        pass
+    async with running(commands, listener) as channel:
+        await until(lambda: len(told(commands.journal)) == 1 and not channel.dialling)
+        async with listening(commands.clock, port=listener.port) as again:
+            channel.call()
+            await again.session()
+
+
+@pytest.mark.req("WAN-04", "TIME-02")
+async def test_without_valid_time_the_gateway_calls_by_itself(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_module, "BLIND_CALL_S", 0.001)
+    valid = [False]
+    async with listening(commands.clock) as listener, running(commands, listener, "on_wake_up", lambda: valid[0]):
+        for _ in range(2):
+            session = await listener.session()
+            await post(session, commands.sealed(commands.command("POST", "fas/break-up")))
+        await listener.session()

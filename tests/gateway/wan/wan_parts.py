@@ -1,7 +1,7 @@
 """An administrator's listener over real TLS for tests of the gateway's WAN side."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from tests.gateway.gateway_parts import administrator_identity, pki
@@ -46,7 +46,7 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(clock: ManualClock, own: Identity | None = None) -> AsyncIterator[Listener]:
+async def listening(clock: ManualClock, own: Identity | None = None, port: int = 0) -> AsyncIterator[Listener]:
     """Listen as the administrator, or as somebody else."""
     identity, state, over = own or administrator_identity(), Listener(), asyncio.Event()
 
@@ -57,7 +57,7 @@ async def listening(clock: ManualClock, own: Identity | None = None) -> AsyncIte
     server = await listen(
         serve,
         "127.0.0.1",
-        0,
+        port,
         module=identity.module,
         identity=identity.tls,
         trust=pki().trust(clock.now()),
@@ -71,6 +71,15 @@ async def listening(clock: ManualClock, own: Identity | None = None) -> AsyncIte
             yield state
     finally:
         over.set()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the event loop work until something holds."""
+    for _ in range(int(LIMIT_S * 1000)):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never held")
 
 
 def told(journal: Journal) -> list[tuple[str, str]]:

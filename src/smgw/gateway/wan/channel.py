@@ -1,9 +1,11 @@
-"""Keep the management channel open: dial the administrator, answer its requests, dial again when the channel ends.
+"""Open the management channel by its plan: dial the administrator, answer its requests, dial again when the channel ends or somebody calls.
 
-Source: WAN-01, WAN-08, WAN-09.
+Source: WAN-01, WAN-04, WAN-08, WAN-09; 20-wan-crypto-pki 1.7.
 """
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from smgw.core.errors import PeerFault, SecurityFault, SmgwError, Unavailable
@@ -22,28 +24,56 @@ COMMANDS = f"{PREFIX}commands"
 CONTENT_TYPE = "application/cms"
 REDIAL_FIRST_S = 1.0
 REDIAL_LAST_S = 300.0
+BLIND_CALL_S = 300.0
+"""So often a gateway without valid time calls by itself."""
 SESSION_LIMIT = timedelta(hours=48)
 """Source: 20-wan-crypto-pki 0, session of the WAN."""
 
 
 class ManagementChannel:
-    """Hold one channel to the administrator at a time."""
+    """Hold one channel to the administrator at a time.
+
+    By the plan `permanent` it is opened again whenever it ended. By `on_wake_up` it is opened at the start, when somebody calls, again when
+    it ended by a fault, and every five minutes of real time while the clock is not valid: wake-up packets can't be judged then.
+    """
 
     def __init__(
-        self, context: Context, administrator: AdministratorConfig, identity: Identity, clock: ClockPort, recorder: Recorder
+        self,
+        context: Context,
+        administrator: AdministratorConfig,
+        identity: Identity,
+        clock: ClockPort,
+        recorder: Recorder,
+        clock_valid: Callable[[], bool] = lambda: True,
     ) -> None:
         self._context = context
         self._administrator = administrator
         self._identity = identity
         self._clock = clock
         self._recorder = recorder
+        self._clock_valid = clock_valid
+        self._called = asyncio.Event()
+        self._breaking_up = False
         self.connected = False
         self.dialling = False
 
+    def call(self) -> None:
+        """Open the channel now; nothing happens when it is open."""
+        if not self.connected:
+            self._called.set()
+
+    def break_up(self) -> None:
+        """Close the open channel once the present request is answered."""
+        self._breaking_up = self.connected
+
     async def run(self) -> None:
-        """Dial until cancelled; pauses double from one second to five minutes of real time."""
-        pause_s, told = REDIAL_FIRST_S, ""
+        """Dial by the plan until cancelled; after a fault pauses double from one second to five minutes of real time."""
+        pause_s, told, wanted = REDIAL_FIRST_S, "", True
         while True:
+            if not wanted and self._administrator.connection == "on_wake_up":
+                await self._until_called()
+            self._called.clear()
+            wanted = True
             try:
                 self.dialling = True
                 try:
@@ -53,14 +83,25 @@ class ManagementChannel:
                     self.dialling = False
                 pause_s, told = REDIAL_FIRST_S, ""
                 await self._serve(channel)
+                wanted = False
             except SmgwError as fault:
                 if fault.code != told:
                     otherwise = "handshake_failed" if isinstance(fault, SecurityFault | Unavailable) else "channel_closed"
                     event = partner_event(fault, otherwise)
                     self._recorder.note(event, success=False, partner=self._administrator.name, code=fault.code)
                 told = fault.code
-            await asyncio.sleep(pause_s)
+            await self._called_within(pause_s)
             pause_s = min(pause_s * 2, REDIAL_LAST_S)
+
+    async def _until_called(self) -> None:
+        while not await self._called_within(BLIND_CALL_S) and self._clock_valid():
+            continue
+
+    async def _called_within(self, limit_s: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._called.wait()
+        return self._called.is_set()
 
     async def _dial(self) -> Channel:
         return await dial(
@@ -76,12 +117,12 @@ class ManagementChannel:
         )
 
     async def _serve(self, channel: Channel) -> None:
-        self.connected = True
+        self.connected, self._breaking_up = True, False
         self._recorder.note("channel_opened", partner=self._administrator.name)
         server = TunnelServer()
-        closes_at = self._clock.now() + SESSION_LIMIT
+        limit = asyncio.create_task(self._clock.sleep_until(self._clock.now() + SESSION_LIMIT))
         try:
-            while not server.is_over and self._clock.now() < closes_at and (data := await channel.reader.read(65_536)):
+            while not (server.is_over or self._breaking_up) and (data := await _read_before(limit, channel)):
                 with self._clock.hold():
                     for request in server.receive_data(data):
                         channel.writer.write(server.send_response(*self._answer(request)))
@@ -92,6 +133,7 @@ class ManagementChannel:
         except OSError as problem:
             raise Unavailable("http.no_answer", type(problem).__name__) from problem
         finally:
+            limit.cancel()
             self.connected = False
             await channel.close()
             self._recorder.note("channel_closed", partner=self._administrator.name)
@@ -113,3 +155,13 @@ class ManagementChannel:
             return 400, [], b""
         except Unavailable:
             return 503, [], b""
+
+
+async def _read_before(limit: "asyncio.Task[None]", channel: Channel) -> bytes:
+    """Give what comes next; nothing at the end of the channel, or once the limit has come."""
+    reading = asyncio.ensure_future(channel.reader.read(65_536))
+    try:
+        await asyncio.wait((reading, limit), return_when=asyncio.FIRST_COMPLETED)
+        return reading.result() if reading.done() else b""
+    finally:
+        reading.cancel()

@@ -16,11 +16,16 @@ from smgw.core.profiles import Profile
 from smgw.core.state import State
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
+from smgw.gateway.wan.wakeup import WakeUpSettings
 from smgw.security.content import Credential
 from smgw.security.module import SecurityModule
 from smgw.storage.journal import Journal
 
 PREFIX = "/smgw/gwa/v1/"
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing, where a part of the gateway is not there."""
 
 
 class Context(NamedTuple):
@@ -43,6 +48,10 @@ class Context(NamedTuple):
     evaluation: Evaluation
     queued: Callable[[], None]
     """Wakes the delivery of what an order has put into the outbox."""
+    wake_up_set: Callable[[WakeUpSettings], None] = _nothing
+    """Lets the wake-up receiver go on with what the administrator set."""
+    break_up: Callable[[], None] = _nothing
+    """Closes the management channel once the present command is answered."""
 
 
 class Outcome(NamedTuple):
