@@ -16,6 +16,7 @@ COMMANDS = {
     "participant": "Run a market participant and look at what it received.",
     "meter": "Run simulated meters, or replay recorded ones.",
     "pki": "Found and use a test SM-PKI.",
+    "firmware": "Make, show and check firmware packages.",
     "journal": "Verify, list and export a gateway's journal.",
     "decode": "Explain recorded octets.",
     "verify": "Recompute a bill from a tariff file and a read-out.",

@@ -301,6 +301,18 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "firmware.min_version": ErrorCode("The firmware needs a higher version before it", "Install the version between first."),
     "firmware.same_version": ErrorCode("That version runs already", "Nothing has to be done."),
     "firmware.downgrade": ErrorCode("The firmware is older than what runs", "Only a package with `allow_rollback` signed into it may go back."),
+    # firmware (see smgw.codec.firmware_package, smgw.pki.maker, smgw.gateway.firmware)
+    "firmware.structure": ErrorCode("A firmware package does not follow its format", "Make it with `smgw firmware make`; `smgw firmware show` names the place."),
+    "firmware.size": ErrorCode("A firmware package or a part of it is larger than allowed", "See docs/firmware.md for the limits."),
+    "firmware.hash": ErrorCode("A firmware package or a file in it is not what its hash says", "Fetch it again; keep the file as evidence if it happens again."),
+    "firmware.manifest": ErrorCode("No manifest can be made of that", "The detail names the field."),
+    "firmware.file": ErrorCode("A file of a firmware package can't be read or written", "Check path and permissions."),
+    "firmware.signer": ErrorCode("The signer of a firmware package is no maker that is trusted", "Compare the package's certificate with makers.pem."),
+    "firmware.no_maker": ErrorCode("No maker of firmware is trusted here", "Put the makers' root certificates into makers.pem."),
+    "firmware.hardware": ErrorCode("The firmware is for another kind of device", "Order the version that is made for this one."),
+    "firmware.min_version": ErrorCode("The firmware needs a higher version before it", "Install the version between first."),
+    "firmware.same_version": ErrorCode("That version runs already", "Nothing has to be done."),
+    "firmware.downgrade": ErrorCode("The firmware is older than what runs", "Only a package with `allow_rollback` signed into it may go back."),
     # simulation
     "simulation.profile": ErrorCode("There is no such simulated household", "Take flat, household, heat-pump, solar or prosumer, at a time from 2025 on."),
     "simulation.dump": ErrorCode("That recording can't be replayed", "Give the path of a dump of 1 octet to 64 MiB."),
