@@ -204,17 +204,17 @@ def _encode_entry(signed: SignedReading) -> str:
         and _is_marked(reading.raw, reading.gateway_status)
         and 0 <= reading.meter_status <= _WORD
         and 0 <= signed.sequence <= _SEQUENCE_BOUND
-        and len(signed.signature) in _SIGNATURE_OCTETS
+        and len(signed.signature) in (0, *_SIGNATURE_OCTETS)
     )
     if not fits:
         raise UsageError("xml.value", f"reading {signed.sequence}")
+    signature = f"<ns2:smgw_signature>{signed.signature.hex()}</ns2:smgw_signature>" if signed.signature else ""
     return (
         f"<ns1:entry_gateway_signed>{encode_value(reading.raw, reading.scaler, reading.unit)}"
         f"<ns2:status><ns2:octet-string>{to_hex_msb_first(reading.gateway_status, reading.meter_status)}</ns2:octet-string></ns2:status>"
         f"<ns2:capture_time>{utc_text(reading.capture_time)}</ns2:capture_time>"
         f"<d:target_time>{utc_text(reading.target_time)}</d:target_time>"
-        f"<ns2:smgw_signature>{signed.signature.hex()}</ns2:smgw_signature>"
-        f"<d:sequence>{signed.sequence}</d:sequence></ns1:entry_gateway_signed>"
+        f"{signature}<d:sequence>{signed.sequence}</d:sequence></ns1:entry_gateway_signed>"
     )
 
 
@@ -315,10 +315,12 @@ def _decode_entry(element: etree._Element, meter_id: str, obis: Obis) -> SignedR
     status.end()
     capture_time = fields.time(_NS2 + "capture_time")
     target_time = fields.time(_D + "target_time")
-    signature = fields.text(_NS2 + "smgw_signature")
+    sealed = fields.maybe(_NS2 + "smgw_signature")
+    signature = "" if sealed is None else leaf_text(sealed)
     sequence = fields.integer(_D + "sequence", 0, _SEQUENCE_BOUND)
     fields.end()
-    if not _STATUS.fullmatch(words) or not _SIGNATURE.fullmatch(signature) or len(signature) / 2 not in _SIGNATURE_OCTETS:
+    signed = sealed is None or (_SIGNATURE.fullmatch(signature) is not None and len(signature) / 2 in _SIGNATURE_OCTETS)
+    if not signed or not _STATUS.fullmatch(words):
         raise _fault(element)
     gateway_status, meter_status = int(words[:8], 16), int(words[8:], 16)
     if not value_fits(raw, scaler, unit, gateway_status) or not _is_marked(raw, gateway_status):

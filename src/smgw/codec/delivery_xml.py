@@ -24,7 +24,7 @@ from smgw.codec.cosem_xml import (
     parse_xml,
     value_fits,
 )
-from smgw.core.delivery import Delivery
+from smgw.core.delivery import Delivery, is_pseudonym
 from smgw.core.errors import DecodeFault, PeerFault, UsageError
 from smgw.core.identifiers import DeviceId, is_logical_name
 from smgw.core.instant import utc_text
@@ -159,7 +159,9 @@ def _problem(delivery: Delivery) -> str:
     """Name the first field of the envelope that has not its form, or nothing."""
     checks = (
         (_UUID.fullmatch(delivery.message_id) is not None, "message id"),
-        (_is_gateway(delivery.sender), "sender"),
+        (is_pseudonym(delivery.sender) or _is_gateway(delivery.sender), "sender"),
+        (not delivery.pseudonymous or delivery.meter_id == delivery.sender, "pseudonym"),
+        (all(bool(signed.signature) is not delivery.pseudonymous for signed in delivery.readings), "reading signature"),
         (is_logical_name(delivery.recipient), "recipient"),
         (is_logical_name(delivery.contract), "contract"),
         (1 <= delivery.taf <= 14, "taf"),

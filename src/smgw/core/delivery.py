@@ -1,5 +1,6 @@
 """A delivery: what one contract owes one market participant for one period, as the gateway sends it."""
 
+import re
 from datetime import datetime
 
 import msgspec
@@ -19,7 +20,7 @@ class Delivery(msgspec.Struct, frozen=True):
     created_at: datetime
     """When the gateway made the message, aware UTC."""
     sender: str
-    """Device id of the gateway, `EBSI0012345678`."""
+    """Device id of the gateway, `EBSI0012345678`, or a pseudonym: then it is `meter_id` too, and no reading is signed."""
     recipient: str
     """Logical name of the market participant, `emt1.sm`."""
     contract: str
@@ -33,6 +34,19 @@ class Delivery(msgspec.Struct, frozen=True):
     readings: tuple[SignedReading, ...] = ()
     """In canonical order: by OBIS, then target time, then sequence."""
     registers: tuple[RegisterValue, ...] = ()
+
+    @property
+    def pseudonymous(self) -> bool:
+        """Tell whether the message names neither gateway nor meter."""
+        return is_pseudonym(self.sender)
+
+
+_PSEUDONYM = re.compile(r"[0-9a-f]{14}")
+
+
+def is_pseudonym(text: str) -> bool:
+    """Tell whether a text stands in place of a device id: 14 lower-case hex digits. Source: WAN-06; 20-wan-crypto-pki 3.5."""
+    return _PSEUDONYM.fullmatch(text) is not None
 
 
 def reading_order(signed: SignedReading) -> tuple[bytes, datetime, int]:

@@ -58,6 +58,10 @@ class CommunicationProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     enc_certificate: str
     content_cipher: Literal["aes128-gcm", "aes128-cbc-cmac"] = "aes128-gcm"
     oid_profile: Literal["tr", "rfc5753"] = "tr"
+    through: str = ""
+    """Who passes on what is encrypted for this partner: another partner's id, or `administrator`; empty: it is reached directly."""
+    notices: tuple[str, ...] = ()
+    """Disturbances that the partner is told of at once, by the names of `core.notices`."""
     version: int = 1
 
 

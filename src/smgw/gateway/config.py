@@ -36,8 +36,12 @@ class AdministratorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """DER in hex, pinned."""
     sig_certificate: str
     enc_certificate: str
+    service_port: int = 0
+    """Where the administrator takes notices and what it passes on; 0: it takes none."""
     connection: Literal["permanent", "on_wake_up"] = "permanent"
     """Whether the management channel is always held, or opened at the start, after a wake-up packet and while the clock isn't valid."""
+    aut_certificate: str = ""
+    """Authenticates to the security module before keys are changed; empty in gateways that were made without one."""
 
 
 class WakeUpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -125,6 +129,16 @@ class GatewayFolder:
         self.manufacturer = path / "manufacturer.pem"
         self.slots = path / "slots.json"
         self.boot = path / "boot.json"
+        self.life = path / "life.json"
+        self.pin = path / "gateway.pin"
+        self.seal = path / "seal.pem"
+        self.makers = path / "makers.pem"
+        self.update = path / "firmware.json"
+        self.package = path / "firmware.fw"
+
+    def slot(self, name: str) -> Path:
+        """Give the folder of one slot's program; the program that is installed on the computer has none."""
+        return self.path / "slots" / name
 
     def load(self) -> GatewayConfig:
         """Read the configuration. Raises: ConfigError gateway.not_initialised, gateway.config."""
@@ -144,10 +158,10 @@ class GatewayFolder:
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.write(self.config, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
 
-    def write(self, path: Path, data: bytes) -> None:
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         """Replace one file of the folder as a whole. Raises: Unavailable gateway.files when the disk refuses; the old file stays."""
         try:
-            write_durably(path, data)
+            write_durably(path, data, mode)
         except OSError as problem:
             raise Unavailable("gateway.files", f"{path.name}: {problem.strerror}") from problem
 

@@ -1,6 +1,6 @@
 """Empty the outbox: dial the partner, hand over the sealed message, keep it until the signed receipt is verified.
 
-Source: WAN-01, WAN-02, WAN-03, WAN-05, LOG-03.
+Source: WAN-01, WAN-02, WAN-03, WAN-05, WAN-06, WAN-07, LOG-03.
 """
 
 import asyncio
@@ -12,22 +12,21 @@ from typing import NamedTuple
 import msgspec
 from cryptography import x509
 
-from smgw.codec.delivery_xml import decode_delivery
+from smgw.codec.notice import decode_notice
 from smgw.core.errors import DecodeFault, PeerFault, SecurityFault, SmgwError, Unavailable
 from smgw.core.profiles import CommunicationProfile, EvaluationProfile
 from smgw.gateway.logs import Recorder, partner_event
+from smgw.gateway.ways import Way, partners_of, way_of
 from smgw.net.clock import ClockPort
 from smgw.net.http_exchange import HttpClient, Streams
 from smgw.net.smpki_tls import Channel, dial
-from smgw.pki.names import Role
 from smgw.pki.parsing import load_certificate
 from smgw.pki.trust import TrustStore
-from smgw.security.content import Credential, seal, verify_encapsulated
+from smgw.security.content import Credential, seal, verify_encapsulated, verify_envelope
 from smgw.security.module import SecurityModule
 from smgw.security.tls import TlsIdentity
 from smgw.storage.journal import Journal, OutboxMessage
 
-TARGET = "/smgw/emt/v1/deliveries"
 CONTENT_TYPE = "application/cms"
 RETRY_FIRST = timedelta(seconds=2)
 RETRY_LAST = timedelta(minutes=15)
@@ -58,6 +57,8 @@ class Sender(NamedTuple):
     journal: Journal
     recorder: Recorder
     clock: ClockPort
+    service: CommunicationProfile | None = None
+    """The administrator's end point for notices and for what it passes on."""
 
 
 def retry_delay(attempts: int) -> timedelta:
@@ -93,28 +94,33 @@ class Pump:
     async def flush(self) -> bool:
         """Try every pending message once and tell whether all were taken; a partner that fails is left alone until the next round."""
         journal, complete, more = self._sender.journal, True, False
-        for partner in journal.profiles("communication"):
-            messages = journal.pending(BATCH, partner.partner_id) if isinstance(partner, CommunicationProfile) else []
-            if isinstance(partner, CommunicationProfile) and messages:
-                complete &= await self._serve(partner, messages)
-                more |= len(messages) == BATCH
+        partners = partners_of(journal.profiles("communication"), self._sender.service)
+        for partner in partners.values():
+            messages = journal.pending(BATCH, partner.partner_id)
+            more |= len(messages) == BATCH
+            for is_notice in (False, True):
+                # Deliveries may take another way than notices, and neither has to wait for the other.
+                same_way = [message for message in messages if is_notice is not bool(message.profile_id)]
+                if same_way:
+                    complete &= await self._serve(partner, partners, same_way)
         if complete and more:
             self.wake.set()
         return complete
 
-    async def _serve(self, partner: CommunicationProfile, messages: list[OutboxMessage]) -> bool:
-        """Send to one partner over one connection.
+    async def _serve(self, partner: CommunicationProfile, partners: dict[str, CommunicationProfile], messages: list[OutboxMessage]) -> bool:
+        """Send what is for one partner, and goes the same way, over one connection.
 
         The order is kept, so a failure ends the round; only a message that the partner goes on refusing is stepped over, for it must not
         hold up all others.
         """
         sender, channel, message, complete = self._sender, None, messages[0], True
         try:
-            channel = await _dial(sender, partner)
-            client = HttpClient(Streams(channel.reader, channel.writer), partner.partner_id)
+            first = way_of(message, partner, partners)
+            channel = await _dial(sender, first)
+            client = HttpClient(Streams(channel.reader, channel.writer), first.hop.partner_id)
             for message in messages:
                 try:
-                    await self._deliver(client, partner, message)
+                    await self._deliver(client, partner, message, way_of(message, partner, partners))
                 except Refused as fault:
                     complete = False
                     self._note_failure(message, fault, "delivery_failed")
@@ -146,7 +152,7 @@ class Pump:
                     sender.recorder.record_with(name, facts, consumers=owners, subject=message.partner_id, success=False)
             self._untold.discard(message.message_id)
 
-    async def _deliver(self, client: HttpClient, partner: CommunicationProfile, message: OutboxMessage) -> None:
+    async def _deliver(self, client: HttpClient, partner: CommunicationProfile, message: OutboxMessage, way: Way) -> None:
         sender = self._sender
         document = seal(
             message.body,
@@ -156,28 +162,26 @@ class Pump:
             cipher=partner.content_cipher,
             oid_profile=partner.oid_profile,
         )
-        delivery = decode_delivery(message.body)
-        facts = {
-            "count": len(delivery.readings) + len(delivery.registers),
-            "contract": message.profile_id,
-            "partner": partner.partner_id,
-            "message": message.message_id,
-        }
+        facts = _facts(message, partner, way)
         owners = self._owners(message)
-        if message.message_id not in self._dispatched:
+        if message.message_id not in self._dispatched and way.delivery is not None:
             # Written before the first octet leaves: values that left without an entry would be worse than an entry too many.
-            sender.recorder.record_with("dispatched", facts, consumers=owners, subject=message.profile_id)
+            told = facts | {"partner": way.hop.partner_id, "recipient": partner.partner_id}
+            sender.recorder.record_with(way.event, told, consumers=owners, subject=message.profile_id)
             self._dispatched.add(message.message_id)
             self._untold.add(message.message_id)
         headers = {"Content-Type": CONTENT_TYPE, "x-CID": f"uuid:{message.message_id}"}
-        response = await client.request("POST", TARGET, headers, document)
+        response = await client.request("POST", way.target, headers, document)
         if response.status != 200:
             raise Refused("http.refused", f"status {response.status}")
-        check_receipt(response.body, message.message_id, document, _certificate(partner.sig_certificate))
+        # Who passes a message on may sign it anew, so its recipient confirms what is inside that signature.
+        confirmed = _inside(document, sender.signer.certificate) if way.relayed else document
+        check_receipt(response.body, message.message_id, confirmed, _certificate(partner.sig_certificate))
         with sender.journal.transaction():
             now = sender.clock.now()
             sender.journal.acknowledge(message.message_id, response.body, now)
-            sender.recorder.record_with("acknowledged", facts, consumers=owners, subject=message.profile_id)
+            event = "acknowledged" if way.delivery is not None else way.event
+            sender.recorder.record_with(event, facts, consumers=owners, subject=message.profile_id or partner.partner_id)
         self._dispatched.discard(message.message_id)
         self._untold.discard(message.message_id)
         self.last_delivery = now.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -188,8 +192,23 @@ class Pump:
         return [profile.consumer_id for profile in profiles if profile.profile_id == message.profile_id]
 
 
+def _facts(message: OutboxMessage, partner: CommunicationProfile, way: Way) -> dict[str, object]:
+    if way.delivery is None:
+        return {"event": decode_notice(message.body).event, "partner": partner.partner_id}
+    return {
+        "count": len(way.delivery.readings) + len(way.delivery.registers),
+        "contract": message.profile_id,
+        "partner": partner.partner_id,
+        "message": message.message_id,
+    }
+
+
+def _inside(document: bytes, own: x509.Certificate) -> bytes:
+    return verify_envelope(document, signer=lambda _claim: own).content
+
+
 def check_receipt(receipt: bytes, message_id: str, document: bytes, partner_sig: x509.Certificate) -> Receipt:
-    """Verify that the partner signed for exactly this message.
+    """Verify that the partner signed for exactly these octets under this id.
 
     Raises: SecurityFault, DecodeFault from the content protection; SecurityFault delivery.receipt when it is for another message.
     """
@@ -203,16 +222,16 @@ def check_receipt(receipt: bytes, message_id: str, document: bytes, partner_sig:
     return decoded
 
 
-async def _dial(sender: Sender, partner: CommunicationProfile) -> Channel:
+async def _dial(sender: Sender, way: Way) -> Channel:
     return await dial(
-        partner.host,
-        partner.port,
+        way.hop.host,
+        way.hop.port,
         module=sender.module,
         identity=sender.identity,
         trust=sender.trust,
         clock=sender.clock,
-        roles=frozenset({Role.EMT}),
-        pinned=_certificate(partner.tls_certificate),
+        roles=frozenset({way.role}),
+        pinned=_certificate(way.hop.tls_certificate),
         timeout_s=10.0,
     )
 

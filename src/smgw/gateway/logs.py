@@ -1,7 +1,7 @@
 """Write events to the three logs: which log an event goes to stands in the catalogue, not here."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -28,6 +28,11 @@ class Recorder:
         self._journal = journal
         self._clock = clock
         self._waiting: deque[LogEntry] = deque(maxlen=WAITING_LIMIT)
+        self._tell: Callable[[LogEntry], None] | None = None
+
+    def tell_by(self, tell: Callable[[LogEntry], None]) -> None:
+        """Have each entry told to others too, in the transaction that writes it."""
+        self._tell = tell
 
     def record(self, event: str, *, consumers: Iterable[str] = (), subject: str = "", success: bool = True, **parameters: object) -> None:
         """Append one event to every log its kind names; `consumers` are those whose own log shows it."""
@@ -40,7 +45,7 @@ class Recorder:
 
         Joins an open journal transaction, so an event stands or falls with what it tells of.
         """
-        self._journal.append_log(self._entries(event, parameters, consumers, subject, success))
+        self._append(self._entries(event, parameters, consumers, subject, success))
 
     def note(self, event: str, *, consumers: Iterable[str] = (), subject: str = "", success: bool = True, **parameters: object) -> None:
         """Append one event now, or with a later one when the store takes nothing; never inside a transaction."""
@@ -58,11 +63,19 @@ class Recorder:
         if not self._waiting:
             return
         try:
-            self._journal.append_log(list(self._waiting))
+            self._append(self._waiting)
         except Unavailable as fault:
             log.error("log_entries_wait", code=fault.code, waiting=len(self._waiting), newest=self._waiting[-1].event)
         else:
             self._waiting.clear()
+
+    def _append(self, entries: Iterable[LogEntry]) -> None:
+        written = list(entries)
+        with self._journal.transaction():
+            self._journal.append_log(written)
+            if self._tell is not None:
+                for entry in written:
+                    self._tell(entry)
 
     def _entries(
         self, event: str, parameters: Mapping[str, object], consumers: Iterable[str], subject: str, success: bool

@@ -6,6 +6,7 @@ from typing import cast
 
 from smgw.core.errors import DomainFault, PeerFault
 from smgw.core.identifiers import is_logical_name
+from smgw.core.notices import ADMINISTRATOR, NOTICES
 from smgw.core.obis import Obis
 from smgw.core.profiles import CommunicationProfile, ConsumerProfile, EvaluationProfile, MeterProfile, Profile, profile_key
 from smgw.gateway.tariff_rules import PUSHED, SUPPORTED_TAF, check_contract
@@ -35,6 +36,7 @@ def check_profile(profile: Profile, installed: Mapping[str, Sequence[Profile]], 
             _require(is_logical_name(profile.partner_id), "partner_id")
             _require(0 < profile.port < 65_536, "port")
             _require(_is_text(profile.host, 253), "host")
+            _check_way(profile, cast("Sequence[CommunicationProfile]", installed["communication"]))
             for kind in Kind:
                 name = f"{kind}_certificate"
                 _require(_kind_of_partner(getattr(profile, name)) is kind, name)
@@ -69,6 +71,14 @@ def _check_meter(profile: MeterProfile, others: Sequence[MeterProfile]) -> None:
     _require(all(o.server_id != profile.server_id or o.meter_id == profile.meter_id for o in others), "server_id: taken")
 
 
+def _check_way(profile: CommunicationProfile, others: Sequence[CommunicationProfile]) -> None:
+    """Demand that who passes messages on is known, and gets them directly; and that the partner may hear of what it wants to be told."""
+    direct = {other.partner_id for other in others if not other.through and other.partner_id != profile.partner_id}
+    _require(profile.through in ("", ADMINISTRATOR) or profile.through in direct, "through")
+    _require(not profile.through or all(other.through != profile.partner_id for other in others), "through: itself passes messages on")
+    _require(all(name in NOTICES and NOTICES[name].partners for name in profile.notices), "notices")
+
+
 def _check_evaluation(profile: EvaluationProfile, installed: Mapping[str, Sequence[Profile]]) -> None:
     _require(is_logical_name(profile.profile_id), "profile_id")
     _require(profile.taf in SUPPORTED_TAF, "taf")
@@ -88,14 +98,19 @@ def _check_evaluation(profile: EvaluationProfile, installed: Mapping[str, Sequen
     _require(profile.taf != 1 or len(codes) <= TAF1_REGISTERS, "registers: more than three")
     _require(profile.period_s == meters[profile.meter_id].period_s, "period_s")
     _require(profile.consumer_id in {profile_key(consumer) for consumer in installed["consumer"]}, "consumer_id")
-    partners = {profile_key(partner) for partner in installed["communication"]}
-    _require(set(profile.recipients) <= partners, "recipients")
-    for held in cast("Sequence[EvaluationProfile]", installed["evaluation"]):
+    partners = {profile_key(partner): cast("CommunicationProfile", partner) for partner in installed["communication"]}
+    _require(set(profile.recipients) <= set(partners), "recipients")
+    # A message that the gateway itself hands over bears its name.
+    pseudonymous = bool(profile.rules.get("pseudonym"))
+    _require(not pseudonymous or all(partners[name].through for name in profile.recipients), "pseudonym: the recipient is reached directly")
+    terms = cast("Sequence[EvaluationProfile]", installed["evaluation"])
+    first = min((held.valid_from for held in terms if held.profile_id == profile.profile_id), default=profile.valid_from)
+    _require(first <= profile.valid_from, "valid_from: before the contract's")
+    for held in terms:
         if held.profile_id == profile.profile_id:
             # What a contract measured and sent is shown to its consumer, so it never passes to another; who moves in gets a new one.
             _require(held.consumer_id == profile.consumer_id, "consumer_id: another than the contract's")
             _require(held.meter_id == profile.meter_id, "meter_id: another than the contract's")
-            _require(held.valid_from <= profile.valid_from, "valid_from: before the contract's")
 
 
 def _kind_of_partner(hex_der: str) -> Kind | None:

@@ -57,6 +57,7 @@ def make_app(records: Records, access: Access, available: Callable[[], bool]) ->
         "inbox/{number}/message": calls.message,
         "refusals": calls.refusals,
         "findings": calls.findings,
+        "notices": calls.notices,
     }
     app.add_routes([web.get(f"/api/v1/{path}", _answering(answer)) for path, answer in answers.items()])
     add_portal(app, records, access)
@@ -145,6 +146,10 @@ class Calls:
         """List values that came although others stood, newest first."""
         findings = self._records.store.findings(_count(request), request.query.get("meter"))
         return [_written(finding._asdict()) for finding in findings]
+
+    def notices(self, request: web.Request) -> object:
+        """List what gateways told by themselves, newest first."""
+        return self._records.store.notices.newest(_count(request))
 
     def _meter(self, request: web.Request) -> MeterRecord:
         meter = self._records.meter(request.match_info["meter_id"])

@@ -13,6 +13,19 @@ from smgw.security.files import write_durably
 from smgw.security.secret_file import create_secret, load_secret
 
 
+class PassedOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Name a participant for whom this one takes messages and passes them on unread (German: Durchleitung). Source: WAN-06."""
+
+    partner_id: str
+    """Logical name that gateways address, for example `grid1.sm`."""
+    host: str
+    port: int
+    tls_certificate: str
+    """Its end-entity TLS certificate, DER in hex: pinned."""
+    gateways: tuple[str, ...] = ()
+    """Device ids of the gateways that may send through us; empty: every registered one."""
+
+
 class ParticipantConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Say under which name and where the participant receives deliveries and shows them."""
 
@@ -24,6 +37,10 @@ class ParticipantConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     api_host: str = "127.0.0.1"
     api_port: int = 0
     """Port of the operator's interface and portal, plain HTTP: keep it on loopback."""
+    relays: tuple[str, ...] = ()
+    """Common names of the administrators and participants that may pass messages of gateways on to us."""
+    passes_on: tuple[PassedOn, ...] = ()
+    """For whom we pass messages on, see below."""
     crl_url: str = ""
     """Base address of the PKI service that revocation lists are fetched from; empty: only the trust folder's lists are used."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from smgw.core.errors import ConfigError, Unavailable
 from smgw.storage.series import SCHEMA as SERIES_SCHEMA
 
-VERSION = 1
+VERSION = 2
 _BUSY_TIMEOUT_S = 10.0
 
 
@@ -34,6 +34,8 @@ def connect(path: Path) -> sqlite3.Connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 _create(connection)
+            elif version == 1:
+                _run(connection, NOTICES)
     except sqlite3.Error as problem:
         connection.close()
         raise Unavailable("participant.store", f"{path}: {problem}") from problem
@@ -56,8 +58,28 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     return connection
 
 
+NOTICES = """
+CREATE TABLE notice (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  message_id TEXT NOT NULL UNIQUE,
+  gateway_id TEXT NOT NULL,
+  event TEXT NOT NULL,
+  level TEXT NOT NULL,
+  told_at INTEGER NOT NULL,
+  received_at INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  success INTEGER NOT NULL,
+  parameters TEXT NOT NULL
+) STRICT;
+"""
+"""What gateways told by themselves; new in version 2."""
+
+
 def _create(connection: sqlite3.Connection) -> None:
-    script = resources.files(__package__).joinpath("schema.sql").read_text() + SERIES_SCHEMA
+    _run(connection, resources.files(__package__).joinpath("schema.sql").read_text() + SERIES_SCHEMA + NOTICES)
+
+
+def _run(connection: sqlite3.Connection, script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():
             connection.execute(statement)

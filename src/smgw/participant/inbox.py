@@ -2,11 +2,13 @@
 
 The steps, each of which can only pass or raise: the TLS peer is a gateway in good standing; the message is signed by the same gateway's
 SIG certificate and encrypted for us; the content is well formed, addressed to us, from that gateway, for a meter and contract assigned to
-it; each reading carries that gateway's signature. Then one transaction, then the receipt.
-Source: EMT-01, WAN-03, SEC-03; 20-wan-crypto-pki 1.6.
+it; each reading carries that gateway's signature. Then one transaction, then the receipt. What comes through a relay bears the gateway's
+signature all the same, or under a pseudonym the relay's.
+Source: EMT-01, WAN-03, WAN-06, WAN-07, SEC-03; 20-wan-crypto-pki 1.6, 3.5.
 """
 
 import hashlib
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -16,20 +18,23 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from smgw.codec.delivery_xml import decode_delivery
+from smgw.codec.notice import decode_notice
 from smgw.core.delivery import Delivery
 from smgw.core.errors import CertificateRejected, PeerFault, SecurityFault
 from smgw.core.instant import Clock, utc_text
+from smgw.core.notices import Notice
 from smgw.net.identity import Identity
 from smgw.participant.registry import Registry
 from smgw.participant.store import Arrival, ParticipantStore, Stored
 from smgw.pki.chain import CertificateUse, ValidatedCertificate
 from smgw.pki.names import Role
-from smgw.security.content import SignerClaim, open_content, sign_encapsulated
+from smgw.security.content import SignerClaim, open_content, sign_encapsulated, verify_envelope
 from smgw.security.reading_signature import verify_reading
 
 MAX_CONTENT_OCTETS = 2 * 1024 * 1024
 """Largest content after decompression; the message itself is bounded by the HTTP body."""
 GATEWAYS = frozenset({Role.SMGW})
+RELAYS = frozenset({Role.GWA, Role.EMT})
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -38,7 +43,7 @@ class Receipt(msgspec.Struct, frozen=True, rename="camel"):
 
     message_id: str
     digest: str
-    """SHA-256 of the CMS message as received, hex."""
+    """SHA-256, hex, of the CMS message as received; of what was passed on, of the encrypted part, which nobody on the way can change."""
     stored_at: str
     values: int
 
@@ -56,11 +61,12 @@ class Opened(NamedTuple):
 class Inbox:
     """Take deliveries for one participant."""
 
-    def __init__(self, name: str, identity: Identity, registry: Registry, clock: Clock) -> None:
+    def __init__(self, name: str, identity: Identity, registry: Registry, clock: Clock, relays: Collection[str] = ()) -> None:
         self._name = name
         self._identity = identity
         self._registry = registry
         self._clock = clock
+        self._relays = frozenset(relays)
 
     def require_peer(self, peer: ValidatedCertificate) -> None:
         """Demand that a connected gateway is in good standing still, and is registered.
@@ -70,34 +76,73 @@ class Inbox:
         self._identity.trust.validate(peer.certificate, now=self._clock.now(), use=CertificateUse.TLS_CLIENT, roles=GATEWAYS)
         self._registry.require_gateway(str(peer.device_id))
 
+    def require_relay(self, peer: ValidatedCertificate) -> None:
+        """Demand that who passes messages on is in good standing still, and may do so.
+
+        Raises: CertificateRejected; SecurityFault delivery.relay.
+        """
+        self._identity.trust.validate(peer.certificate, now=self._clock.now(), use=CertificateUse.TLS_CLIENT, roles=RELAYS)
+        if peer.common_name not in self._relays:
+            raise SecurityFault("delivery.relay", peer.common_name)
+
     def open(self, peer: ValidatedCertificate, message: bytes, message_id: str) -> Opened:
         """Verify and decrypt a message from a connected gateway and judge its envelope; `message_id` is that of the HTTP header.
 
         Raises: PeerFault of the codes cms.*, pki.*, xml.*, delivery.*.
         """
         self.require_peer(peer)
+        return self._open(message, message_id, GATEWAYS, peer)
+
+    def open_passed_on(self, peer: ValidatedCertificate, message: bytes, message_id: str) -> Opened:
+        """Open a message that a connected relay passed on as it was: the gateway's own signature stands on it. Raises: as `open`."""
+        self.require_relay(peer)
+        return self._open(message, message_id, GATEWAYS, None)
+
+    def open_pseudonymous(self, peer: ValidatedCertificate, message: bytes, message_id: str) -> Opened:
+        """Open a message that a connected relay signed in the gateway's place. Raises: as `open`."""
+        self.require_relay(peer)
+        return self._open(message, message_id, RELAYS, peer)
+
+    def open_notice(self, peer: ValidatedCertificate, message: bytes, message_id: str) -> Notice:
+        """Verify and decrypt a notice of a connected gateway. Raises: as `open`; PeerFault notice.*."""
+        self.require_peer(peer)
+        notice = decode_notice(self._content(message, GATEWAYS, peer)[0])
+        if notice.device != str(peer.device_id):
+            raise SecurityFault("delivery.sender", notice.device[:20])
+        if notice.message_id != message_id:
+            raise SecurityFault("delivery.message_id", notice.message_id[:40])
+        return notice
+
+    def _open(self, message: bytes, message_id: str, roles: frozenset[Role], named_as: ValidatedCertificate | None) -> Opened:
+        content, signer = self._content(message, roles, named_as)
+        delivery = decode_delivery(content)
+        if delivery.pseudonymous is not (signer.role in RELAYS) or (not delivery.pseudonymous and delivery.sender != str(signer.device_id)):
+            raise SecurityFault("delivery.sender", delivery.sender)
+        if not delivery.pseudonymous:
+            self._registry.require_gateway(delivery.sender)
+        self._judge(delivery, message_id)
+        return Opened(delivery, message, content, signer, self._clock.now())
+
+    def _content(self, message: bytes, roles: frozenset[Role], named_as: ValidatedCertificate | None) -> tuple[bytes, ValidatedCertificate]:
+        """Open a message whose signer has one of the roles and, where given, the name of the connected peer."""
         now = self._clock.now()
         signers: list[ValidatedCertificate] = []
 
         def signer(claim: SignerClaim) -> x509.Certificate:
             if claim.certificate is None:
                 raise CertificateRejected("delivery.sender", "the message carries no certificate")
-            validated = self._identity.trust.validate(claim.certificate, now=now, use=CertificateUse.SIG, roles=GATEWAYS)
-            if validated.device_id != peer.device_id:
-                raise SecurityFault("delivery.sender", f"{validated.common_name} over the connection of {peer.common_name}")
+            validated = self._identity.trust.validate(claim.certificate, now=now, use=CertificateUse.SIG, roles=roles)
+            if named_as is not None and (validated.common_name, validated.role) != (named_as.common_name, named_as.role):
+                raise SecurityFault("delivery.sender", f"{validated.common_name} over the connection of {named_as.common_name}")
             signers.append(validated)
             return validated.certificate
 
         opened = open_content(
             message, module=self._identity.module, recipient=self._identity.recipient, signer=signer, limit=MAX_CONTENT_OCTETS
         )
-        delivery = decode_delivery(opened.content)
-        self._judge(delivery, peer, message_id)
-        return Opened(delivery, message, opened.content, signers[0], now)
+        return opened.content, signers[0]
 
-    def _judge(self, delivery: Delivery, peer: ValidatedCertificate, message_id: str) -> None:
-        if delivery.sender != str(peer.device_id):
-            raise SecurityFault("delivery.sender", delivery.sender)
+    def _judge(self, delivery: Delivery, message_id: str) -> None:
         if delivery.recipient != self._name:
             raise SecurityFault("delivery.recipient", delivery.recipient)
         if message_id != delivery.message_id:
@@ -105,9 +150,13 @@ class Inbox:
         self._registry.require_assignment(delivery.sender, delivery.meter_id, delivery.contract)
         require_consistent(delivery)
 
-    def receipt(self, message: bytes, delivery: Delivery, stored: Stored) -> bytes:
-        """Sign for a stored message; returns CMS SignedData that holds a JSON `Receipt`."""
-        content = Receipt(delivery.message_id, hashlib.sha256(message).hexdigest(), utc_text(stored.stored_at), stored.values)
+    def passed_on_part(self, message: bytes, signer: x509.Certificate) -> bytes:
+        """Give what a relay leaves unchanged of a message that was opened before; that is what its receipt confirms."""
+        return verify_envelope(message, signer=lambda _claim: signer).content
+
+    def receipt(self, confirmed: bytes, message_id: str, stored_at: datetime, values: int) -> bytes:
+        """Sign that a message is stored, named by the octets that its sender knows; returns CMS SignedData that holds a JSON `Receipt`."""
+        content = Receipt(message_id, hashlib.sha256(confirmed).hexdigest(), utc_text(stored_at), values)
         return sign_encapsulated(msgspec.json.encode(content), module=self._identity.module, signer=self._identity.signer)
 
 
@@ -137,7 +186,8 @@ def verify_readings(opened: Opened) -> Arrival:
     """
     key = opened.signer.certificate.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey), "the path check admits no other"
-    for signed in opened.delivery.readings:
+    # Under a pseudonym the form admits no signature: it would tell which gateway measured.
+    for signed in () if opened.delivery.pseudonymous else opened.delivery.readings:
         verify_reading(signed, key)
     return Arrival(
         delivery=opened.delivery,

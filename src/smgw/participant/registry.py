@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from smgw.core.delivery import is_pseudonym
 from smgw.core.errors import PeerFault, SecurityFault, UsageError
 from smgw.core.identifiers import DeviceId, is_logical_name
 from smgw.participant.database import transaction
@@ -33,10 +34,13 @@ class Registry:
     ) -> None:
         """Assign meters and contracts to a gateway; a meter that another gateway had moves to this one.
 
+        A pseudonym stands for gateway and meter alike.
+
         Raises: UsageError participant.register; Unavailable participant.store.
         """
         meters, contracts = list(meters), list(contracts)
-        if not _is_device_id(gateway_id) or not all(map(is_logical_name, contracts)) or not all(meters) or period_s <= 0:
+        named = _is_device_id(gateway_id) or is_pseudonym(gateway_id)
+        if not named or not all(map(is_logical_name, contracts)) or not all(meters) or period_s <= 0:
             raise UsageError("participant.register", f"{gateway_id} {meters} {contracts} {period_s}"[:200])
         with transaction(self._connection):
             execute = self._connection.execute
@@ -46,9 +50,13 @@ class Registry:
             for contract in contracts:
                 execute("INSERT OR IGNORE INTO gateway_contract VALUES (?, ?)", (gateway_id, contract))
 
+    def knows(self, gateway_id: str) -> bool:
+        """Tell whether a gateway is registered."""
+        return self._has("SELECT 1 FROM gateway WHERE gateway_id = ?", gateway_id)
+
     def require_gateway(self, gateway_id: str) -> None:
         """Demand that a gateway is registered. Raises: SecurityFault delivery.unknown_gateway."""
-        if not self._has("SELECT 1 FROM gateway WHERE gateway_id = ?", gateway_id):
+        if not self.knows(gateway_id):
             raise SecurityFault("delivery.unknown_gateway", gateway_id)
 
     def require_assignment(self, gateway_id: str, meter_id: str, contract: str) -> None:

@@ -1,7 +1,7 @@
 """The participant as a running whole: WAN endpoint for gateways, operator's interface and portal on loopback."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 
@@ -10,17 +10,20 @@ from aiohttp import web
 from smgw.core.errors import Unavailable
 from smgw.net.clock import ClockPort
 from smgw.net.identity import load_identity
+from smgw.net.relay import Relay, Target
 from smgw.net.revocation import keep_fresh
 from smgw.net.smpki_tls import listen
 from smgw.participant.access import Access
 from smgw.participant.api import make_app
-from smgw.participant.config import ParticipantFolder
+from smgw.participant.config import ParticipantFolder, PassedOn
 from smgw.participant.database import connect
-from smgw.participant.inbox import GATEWAYS, Inbox
+from smgw.participant.inbox import GATEWAYS, RELAYS, Inbox
 from smgw.participant.records import Records
 from smgw.participant.registry import Registry
 from smgw.participant.server import Endpoint
 from smgw.participant.store import ParticipantStore
+from smgw.pki.chain import ValidatedCertificate
+from smgw.pki.parsing import load_certificate
 from smgw.pki.triple import PARTICIPANT_KEYS
 
 SHUTDOWN_S = 5.0
@@ -41,8 +44,9 @@ async def run_participant(
         stack.callback(reading.close)
         worker = stack.enter_context(ThreadPoolExecutor(1, "store"))
         registry = Registry(reading)
-        inbox = Inbox(config.name, identity, registry, clock)
-        endpoint = Endpoint(inbox, ParticipantStore(writing), worker, clock)
+        inbox = Inbox(config.name, identity, registry, clock, config.relays)
+        relay = Relay(identity, clock, relay_targets(config.passes_on, registry))
+        endpoint = Endpoint(inbox, ParticipantStore(writing), worker, clock, relay)
         await keep_fresh(stack, identity.trust, config.crl_url, clock)
         server = await listen(
             endpoint.serve,
@@ -52,7 +56,7 @@ async def run_participant(
             identity=identity.tls,
             trust=identity.trust,
             clock=clock,
-            roles=GATEWAYS,
+            roles=GATEWAYS | (RELAYS if config.relays else frozenset()),
             on_refused=endpoint.note_refusal,
         )
         stack.callback(server.close)
@@ -63,6 +67,19 @@ async def run_participant(
         await stop.wait()
         totals = records.store.totals()
     return {"role": "participant", "deliveries": totals.deliveries, "readings": totals.readings, "rejected": totals.rejected}
+
+
+def relay_targets(passes_on: Sequence[PassedOn], registry: Registry) -> Callable[[ValidatedCertificate, str], Target | None]:
+    """Say for which partner a gateway may send through us, and where that partner is."""
+    listed = {entry.partner_id: entry for entry in passes_on}
+
+    def target(peer: ValidatedCertificate, partner: str) -> Target | None:
+        entry = listed.get(partner)
+        if entry is None or (entry.gateways and str(peer.device_id) not in entry.gateways) or not registry.knows(str(peer.device_id)):
+            return None
+        return Target(entry.host, entry.port, load_certificate(bytes.fromhex(entry.tls_certificate)))
+
+    return target
 
 
 async def _serve_operator(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> int:

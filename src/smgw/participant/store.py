@@ -16,6 +16,7 @@ from smgw.core.instant import from_microseconds, microseconds
 from smgw.core.obis import Obis
 from smgw.core.quantity import Quantity
 from smgw.participant.database import transaction
+from smgw.participant.notices import NoticeStore
 from smgw.storage.series import Contradiction, SeriesStore
 
 REFUSALS_KEPT = 10_000
@@ -126,6 +127,7 @@ class ParticipantStore:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self.series = SeriesStore(connection)
+        self.notices = NoticeStore(connection)
 
     def accept(self, arrival: Arrival) -> Stored:
         """Store a verified delivery durably; one that is stored already has no further effect.

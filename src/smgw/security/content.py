@@ -7,7 +7,7 @@ Source: 20-wan-crypto-pki 1.6; WAN-03; SEC-03.
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,14 +18,16 @@ from smgw.codec.cms import authenveloped, compressed, signed
 from smgw.codec.cms.party import Party, party_of
 from smgw.codec.cms.signed import SignerClaim
 from smgw.core.errors import CertificateRejected, DecodeFault
-from smgw.security.module import SecurityModule
 
 __all__ = [
+    "ContentKeys",
     "Credential",
     "OpenedContent",
     "SignerClaim",
     "SignerResolver",
     "VerifiedEnvelope",
+    "decrypt_envelope",
+    "encrypt_envelope",
     "key_identifier",
     "open_content",
     "seal",
@@ -46,6 +48,19 @@ class Credential(NamedTuple):
 
     certificate: x509.Certificate
     key_name: str
+
+
+class ContentKeys(Protocol):
+    """Use keys for content: the part of a security module that is needed here."""
+
+    def sign_digest(self, name: str, digest: bytes) -> bytes:
+        """Sign a digest with ECDSA; returns DER (r, s)."""
+
+    def ecdh(self, name: str, peer: ec.EllipticCurvePublicKey) -> bytes:
+        """Give the shared x-coordinate at the curve's full length."""
+
+    def random(self, count: int) -> bytes:
+        """Give unpredictable octets."""
 
 
 SignerResolver = Callable[[SignerClaim], x509.Certificate]
@@ -74,7 +89,7 @@ class VerifiedEnvelope(NamedTuple):
 def seal(
     content: bytes,
     *,
-    module: SecurityModule,
+    module: ContentKeys,
     signer: Credential,
     recipient: x509.Certificate,
     cipher: str = "aes128-gcm",
@@ -88,9 +103,25 @@ def seal(
     `cipher` is a name of CONTENT_CIPHERS. Raises: CertificateRejected cms.key_usage, cms.certificate for a certificate
     that is not meant for this; UsageError cms.choice.
     """
-    inner = compressed.compress(content) if compress else content
-    envelope = authenveloped.encrypt(
-        inner,
+    envelope = encrypt_envelope(
+        content, module=module, recipient=recipient, cipher=cipher, oid_profile=oid_profile, shared_info=shared_info, compress=compress
+    )
+    return _sign(envelope, table.ID_AUTH_ENVELOPED_DATA, module, signer, include_certificate=include_certificate, detached=False)
+
+
+def encrypt_envelope(
+    content: bytes,
+    *,
+    module: ContentKeys,
+    recipient: x509.Certificate,
+    cipher: str = "aes128-gcm",
+    oid_profile: table.OidProfile = "tr",
+    shared_info: table.SharedInfoForm = "rfc5753",
+    compress: bool = False,
+) -> bytes:
+    """Encrypt content as `seal` does, but sign nothing: whoever reads it doesn't know from whom it is. Returns AuthEnvelopedData, DER."""
+    return authenveloped.encrypt(
+        compressed.compress(content) if compress else content,
         recipient=_encryption_party(recipient),
         ephemeral=_ephemeral_agreement,
         random=module.random,
@@ -99,13 +130,25 @@ def seal(
         form=shared_info,
         content_type=table.ID_COMPRESSED_DATA if compress else table.ID_DATA,
     )
-    return _sign(envelope, table.ID_AUTH_ENVELOPED_DATA, module, signer, include_certificate=include_certificate, detached=False)
+
+
+def decrypt_envelope(
+    envelope: authenveloped.Envelope, *, module: ContentKeys, recipient: Credential, limit: int = MAX_CONTENT_OCTETS
+) -> bytes:
+    """Decrypt what was encrypted for us, and decompress where needed; who encrypted it is not known. Raises: PeerFault cms.*."""
+    party = _encryption_party(recipient.certificate)
+    content = authenveloped.decrypt(envelope, party, lambda peer: module.ecdh(recipient.key_name, peer))
+    if envelope.content_type == table.ID_COMPRESSED_DATA:
+        return compressed.decompress(content, limit=limit)
+    if envelope.content_type != table.ID_DATA:
+        raise DecodeFault("cms.structure", "encrypted content of another type")
+    return content
 
 
 def open_content(
     der_message: bytes,
     *,
-    module: SecurityModule,
+    module: ContentKeys,
     recipient: Credential,
     signer: SignerResolver,
     accept: str = "tr",
@@ -117,13 +160,7 @@ def open_content(
     Raises: PeerFault of the codes cms.*, and what the resolver raises.
     """
     message = _verify(der_message, table.ID_AUTH_ENVELOPED_DATA, signer, accept, None, limit)
-    envelope = authenveloped.read(message.content)
-    party = _encryption_party(recipient.certificate)
-    content = authenveloped.decrypt(envelope, party, lambda peer: module.ecdh(recipient.key_name, peer))
-    if envelope.content_type == table.ID_COMPRESSED_DATA:
-        content = compressed.decompress(content, limit=limit)
-    elif envelope.content_type != table.ID_DATA:
-        raise DecodeFault("cms.structure", "encrypted content of another type")
+    content = decrypt_envelope(authenveloped.read(message.content), module=module, recipient=recipient, limit=limit)
     return OpenedContent(content, message.signer.certificate)
 
 
@@ -136,7 +173,7 @@ def verify_only(der_message: bytes, *, signer: SignerResolver, accept: str = "tr
 def sign_encapsulated(
     content: bytes,
     *,
-    module: SecurityModule,
+    module: ContentKeys,
     signer: Credential,
     content_type: x509.ObjectIdentifier = table.ID_DATA,
     include_certificate: bool = True,
@@ -158,13 +195,26 @@ def verify_encapsulated(
     return OpenedContent(message.content, message.signer.certificate)
 
 
-def sign_detached(content: bytes, *, module: SecurityModule, signer: Credential, include_certificate: bool = True) -> bytes:
+def verify_envelope(der_message: bytes, *, signer: SignerResolver, limit: int = MAX_CONTENT_OCTETS) -> OpenedContent:
+    """Verify the signature of a sealed message and give the still encrypted content, AuthEnvelopedData in DER.
+
+    Raises: as `open_content`.
+    """
+    return verify_encapsulated(der_message, signer=signer, content_type=table.ID_AUTH_ENVELOPED_DATA, limit=limit)
+
+
+def sign_envelope(envelope: bytes, *, module: ContentKeys, signer: Credential) -> bytes:
+    """Sign what `verify_envelope` gave, as who passes it on does; returns a sealed message in DER."""
+    return sign_encapsulated(envelope, module=module, signer=signer, content_type=table.ID_AUTH_ENVELOPED_DATA)
+
+
+def sign_detached(content: bytes, *, module: ContentKeys, signer: Credential, include_certificate: bool = True) -> bytes:
     """Sign content that travels beside the message (CMS_ECDSA_SHA256_Detached); returns DER."""
     return _sign(content, table.ID_DATA, module, signer, include_certificate=include_certificate, detached=True)
 
 
 def sign_detached_chunks(
-    chunks: Callable[[], Iterable[bytes]], *, module: SecurityModule, signer: Credential, include_certificate: bool = True
+    chunks: Callable[[], Iterable[bytes]], *, module: ContentKeys, signer: Credential, include_certificate: bool = True
 ) -> bytes:
     """Sign content of any size that travels beside the message, read piece by piece; returns the same DER as `sign_detached`."""
     return signed.sign_by_digest(
@@ -208,7 +258,7 @@ def key_identifier(certificate: x509.Certificate) -> bytes:
 
 
 def _sign(
-    content: bytes, content_type: table.Oid, module: SecurityModule, signer: Credential, *, include_certificate: bool, detached: bool
+    content: bytes, content_type: table.Oid, module: ContentKeys, signer: Credential, *, include_certificate: bool, detached: bool
 ) -> bytes:
     return signed.sign(
         content,

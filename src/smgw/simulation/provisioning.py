@@ -63,6 +63,7 @@ class Ports(msgspec.Struct, frozen=True):
     deliveries: int
     participant: int
     han: int
+    service: int = 0
 
 
 class System(msgspec.Struct, frozen=True):
@@ -248,6 +249,7 @@ def provision_administrator(
             name=f"{ORGANISATION}.GWA",
             management_port=system.ports.management,
             time_port=system.ports.time,
+            service_port=system.ports.service,
             api_port=system.ports.administrator,
             crl_url=f"http://127.0.0.1:{system.ports.pki}/pki/v1",
         )
@@ -279,6 +281,7 @@ def provision_gateway(layout: Layout, system: System, administrator: Certificate
                 tls_certificate=hex_der(administrator.tls),
                 sig_certificate=hex_der(administrator.sig),
                 enc_certificate=hex_der(administrator.enc),
+                service_port=system.ports.service,
             ),
             links=links,
             han_port=system.ports.han,

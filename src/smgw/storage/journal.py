@@ -160,6 +160,10 @@ class Journal:
         """Read the newest version of each profile of a kind (a key of `PROFILE_KINDS`), sorted by id."""
         return journal_profiles.select_profiles(self._database, kind)
 
+    def profile_history(self, kind: str) -> list[Profile]:
+        """Read every version of each profile of a kind, sorted by id and version."""
+        return journal_profiles.select_profile_history(self._database, kind)
+
     def profile_document(self, kind: str, profile_id: str) -> bytes | None:
         """Read the signed document of the newest version."""
         return journal_profiles.profile_document(self._database, kind, profile_id)
@@ -173,6 +177,10 @@ class Journal:
     def pending(self, limit: int = 100, partner_id: str | None = None) -> list[OutboxMessage]:
         """Read the oldest messages without receipt, to all partners or one, in the order they were put in."""
         return outbox.pending(self._database, limit, partner_id)
+
+    def pending_count(self, partner_id: str) -> int:
+        """Count the messages to one partner that have no receipt."""
+        return outbox.pending_count(self._database, partner_id)
 
     def acknowledge(self, message_id: str, receipt: bytes, at: datetime) -> None:
         """Store the receipt and give up the body; the first receipt stays. Raises: DomainFault journal.unknown_message."""

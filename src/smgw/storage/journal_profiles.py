@@ -71,6 +71,14 @@ def select_profiles(database: Database, kind: str) -> list[Profile]:
     return [_decode(kind, body) for body, _ in database.rows(query, (kind,))]
 
 
+def select_profile_history(database: Database, kind: str) -> list[Profile]:
+    """Read every version of each profile of a kind, sorted by id and version. Raises: UsageError journal.profile_kind."""
+    if kind not in PROFILE_KINDS:
+        raise UsageError("journal.profile_kind", kind)
+    query = "SELECT body FROM profiles WHERE kind = ? ORDER BY profile_id, version"
+    return [_decode(kind, body) for (body,) in database.rows(query, (kind,))]
+
+
 def profile_document(database: Database, kind: str, profile_id: str) -> bytes | None:
     """Read the signed document of the newest version."""
     newest = _newest(database, kind, profile_id)

@@ -58,6 +58,12 @@ def pending(database: Database, limit: int, partner_id: str | None = None) -> li
     return [_message(row) for row in database.rows(query, (partner_id, limit))]
 
 
+def pending_count(database: Database, partner_id: str) -> int:
+    """Count the messages to one partner that have no receipt."""
+    row = database.row("SELECT count(*) FROM outbox WHERE acknowledged_at IS NULL AND partner_id = ?", (partner_id,))
+    return int(row[0]) if row else 0
+
+
 def _message(row: Row) -> OutboxMessage:
     message_id, partner_id, profile_id, body, created_at, attempts, last_code = row
     return OutboxMessage(message_id, partner_id, profile_id, body, from_microseconds(created_at), attempts, last_code)
