@@ -45,10 +45,12 @@ peers() {
   touch .peers/.installed
 }
 
-browser() { # what the tests of pages and of foreign clients need; without them those tests are skipped, in CI they fail
+browser() { # what the tests of pages, of foreign clients and of tokens need; without them those tests are skipped, in CI they fail
   debian chromium chromium fonts-liberation || true
   debian curl curl || true
   debian openssl openssl || true
+  debian softhsm2-util softhsm2 || true
+  [ -e "$(openssl version -e 2>/dev/null | cut -d'"' -f2)/pkcs11.so" ] || debian the-pkcs11-engine-of-openssl libengine-pkcs11-openssl || true
 }
 
 anchor() { # the C library that the benchmarks name as the far limit; without it its line is missing from the table

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from tests.pki_builders import NOW, SECRET, Party, SmallPki
+from tests.pki_builders import NOW, Party, SmallPki
+from tests.softhsm import write_configuration
 
 from smgw.core.errors import SmgwError
 from smgw.core.key_inventory import AUTHENTICATION_KEY, IMPORT_KEY, ROOT_CERTIFICATE
@@ -22,9 +23,10 @@ from smgw.security.key_guard import (
     ModuleState,
     sign_challenge,
 )
+from smgw.security.module import ModuleBackend
+from smgw.security.module_folder import create_backend
 from smgw.security.module_inventory import take_inventory
 from smgw.security.policy import curve_name
-from smgw.security.software import SoftwareModule
 
 PIN = b"0123456789"
 PRE = tuple(f"GW_WAN_{kind}_PRE" for kind in ("TLS", "SIG", "ENC"))
@@ -56,13 +58,15 @@ def ticks() -> Ticks:
     return Ticks()
 
 
-@pytest.fixture
-def backend(tmp_path: Path) -> SoftwareModule:
-    return SoftwareModule.create(tmp_path / "keys", SECRET)
+@pytest.fixture(params=["software", "token"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> ModuleBackend:
+    if request.param == "token":
+        write_configuration(tmp_path / "role", "token")
+    return create_backend(tmp_path / "role")
 
 
 @pytest.fixture
-def guard(backend: SoftwareModule, ticks: Ticks) -> KeyGuard:
+def guard(backend: ModuleBackend, ticks: Ticks) -> KeyGuard:
     return KeyGuard.initialise(backend, ticks)
 
 
@@ -96,7 +100,7 @@ def authenticate(guard: KeyGuard, administrator: Party) -> None:
 
 
 @pytest.mark.req("LIFE-04")
-def test_pairing_binds_for_good(guard: KeyGuard, backend: SoftwareModule, ticks: Ticks) -> None:
+def test_pairing_binds_for_good(guard: KeyGuard, backend: ModuleBackend, ticks: Ticks) -> None:
     assert guard.state is ModuleState.INITIALISED
     assert code_of(guard.open_session, PIN) == "module.state"
     assert code_of(guard.pair, b"123456789") == "module.weak_pin"
@@ -112,7 +116,7 @@ def test_pairing_binds_for_good(guard: KeyGuard, backend: SoftwareModule, ticks:
 
 
 @pytest.mark.req("LIFE-04", "LIFE-06")
-def test_three_wrong_pins_lock_for_good(guard: KeyGuard, backend: SoftwareModule, ticks: Ticks) -> None:
+def test_three_wrong_pins_lock_for_good(guard: KeyGuard, backend: ModuleBackend, ticks: Ticks) -> None:
     guard.pair(PIN)
     assert code_of(guard.open_session, b"wrong") == "module.pin"
     assert code_of(guard.sign_digest, IMPORT_KEY, bytes(32)) == "module.session"
@@ -128,9 +132,7 @@ def test_three_wrong_pins_lock_for_good(guard: KeyGuard, backend: SoftwareModule
 
 
 @pytest.mark.req("LIFE-04")
-def test_a_power_cut_gives_no_further_guess(
-    guard: KeyGuard, backend: SoftwareModule, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_power_cut_gives_no_further_guess(guard: KeyGuard, backend: ModuleBackend, ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
     guard.pair(PIN)
 
     def cut(*_: object) -> bool:
@@ -144,7 +146,7 @@ def test_a_power_cut_gives_no_further_guess(
 
 
 @pytest.mark.req("SEC-01")
-def test_a_session_ends_after_48_hours(guard: KeyGuard, backend: SoftwareModule, ticks: Ticks) -> None:
+def test_a_session_ends_after_48_hours(guard: KeyGuard, backend: ModuleBackend, ticks: Ticks) -> None:
     guard.generate("GW_HAN_TLS", "secp384r1")
     guard.pair(PIN)
     ticks.now += SESSION_S - 1
@@ -203,7 +205,7 @@ def test_an_end_entity_issues_nothing(guard: KeyGuard, pki: SmallPki, administra
 
 
 @pytest.mark.req("LIFE-03")
-def test_a_seal_certificate_belongs_to_its_key(backend: SoftwareModule, ticks: Ticks, pki: SmallPki) -> None:
+def test_a_seal_certificate_belongs_to_its_key(backend: ModuleBackend, ticks: Ticks, pki: SmallPki) -> None:
     from smgw.pki.requests import make_request_package
     from smgw.pki.triple import KeyNames
 
@@ -285,7 +287,7 @@ def test_a_challenge_counts_once_in_time_and_for_its_key(guard: KeyGuard, pki: S
 
 @pytest.mark.req("SEC-04", "LIFE-08")
 def test_generations_stand_side_by_side_until_they_are_switched(
-    guard: KeyGuard, backend: SoftwareModule, pki: SmallPki, administrator: Party, ticks: Ticks
+    guard: KeyGuard, backend: ModuleBackend, pki: SmallPki, administrator: Party, ticks: Ticks
 ) -> None:
     with_administrator(guard, pki, administrator)
     authenticate(guard, administrator)
@@ -328,7 +330,7 @@ def test_a_generation_cut_short_is_made_anew(guard: KeyGuard) -> None:
 
 @pytest.mark.req("LIFE-11")
 def test_the_end_leaves_nothing_and_a_cut_is_finished(
-    guard: KeyGuard, backend: SoftwareModule, pki: SmallPki, administrator: Party, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+    guard: KeyGuard, backend: ModuleBackend, pki: SmallPki, administrator: Party, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guard.generate("GW_WAN_TLS_PRE", "brainpoolP256r1")
     with_administrator(guard, pki, administrator)
@@ -350,13 +352,13 @@ def test_the_end_leaves_nothing_and_a_cut_is_finished(
         assert code_of(call) == "module.state"
 
 
-def test_a_damaged_record_is_told(guard: KeyGuard, backend: SoftwareModule, ticks: Ticks) -> None:
+def test_a_damaged_record_is_told(guard: KeyGuard, backend: ModuleBackend, ticks: Ticks) -> None:
     for data in (b"", b"\xc1", b"\x90"):
         backend.put_file(RECORD, data)
         assert code_of(KeyGuard, backend, ticks) == "module.damaged"
 
 
-def test_a_damaged_public_key_is_told(guard: KeyGuard, backend: SoftwareModule, pki: SmallPki, administrator: Party) -> None:
+def test_a_damaged_public_key_is_told(guard: KeyGuard, backend: ModuleBackend, pki: SmallPki, administrator: Party) -> None:
     with_administrator(guard, pki, administrator)
     backend.put_file(AUTHENTICATION_KEY, b"x")
     challenge = guard.challenge()
@@ -364,6 +366,6 @@ def test_a_damaged_public_key_is_told(guard: KeyGuard, backend: SoftwareModule, 
     assert code_of(guard.authenticate_admin, challenge, right) == "module.damaged"
 
 
-def test_to_prepare_twice_changes_nothing(guard: KeyGuard, backend: SoftwareModule, ticks: Ticks) -> None:
+def test_to_prepare_twice_changes_nothing(guard: KeyGuard, backend: ModuleBackend, ticks: Ticks) -> None:
     guard.pair(PIN)
     assert KeyGuard.initialise(backend, ticks).state is ModuleState.PAIRED

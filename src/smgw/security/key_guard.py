@@ -276,6 +276,7 @@ class KeyGuard:
             self._backend.destroy(name)
         for name in self.files():
             self._backend.delete_file(name)
+        self._backend.forget_storage()
 
     # File objects
 

@@ -73,6 +73,9 @@ class ModuleBackend(SecurityModule, Protocol):
     def delete_file(self, name: str) -> None:
         """Remove a file object durably. Raises: UsageError module.no_file."""
 
+    def forget_storage(self) -> None:
+        """Exchange the secret that storage keys come from: what was stored under them can never be read again."""
+
 
 def require_name(name: str) -> str:
     """Demand a name that every backend can hold: letters, digits, spaces, `_.-`, at most 80. Raises: UsageError module.name."""

@@ -205,6 +205,11 @@ class SoftwareModule:
             if self._files.pop(name, None) is None:
                 raise UsageError("module.no_file", name[:80])
 
+    def forget_storage(self) -> None:
+        """Exchange the secret that storage keys come from: what was stored under them can never be read again."""
+        with self._changing():
+            self._master = os.urandom(32)
+
     def storage_key(self, purpose: str) -> bytes:
         """Derive the 32-octet key of one encrypted store; the same purpose always gives the same key."""
         info = b"smgw storage key\x00" + purpose.encode()
@@ -258,12 +263,12 @@ class SoftwareModule:
         """Change keys on top of what stands on disk, so that no key of another process is lost; undo in memory when writing fails."""
         with self._locked():
             self._load(self._seal.open(_read(self._path)))
-            before = dict(self._keys), dict(self._files)
+            before = dict(self._keys), dict(self._files), self._master
             try:
                 yield
                 self._write()
             except BaseException:
-                self._keys, self._files = before
+                self._keys, self._files, self._master = before
                 raise
 
     def _write(self) -> None:

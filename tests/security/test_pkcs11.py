@@ -1,0 +1,174 @@
+"""What only a token can do or suffer: unextractable keys, wrong PINs, halves left by a power cut, a token that goes away, no engine."""
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pkcs11
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from pkcs11 import Attribute, ObjectClass
+from pkcs11.exceptions import PKCS11Error
+from tests.softhsm import LABELS, PIN, UNTOUCHED, fresh_token, library
+
+from smgw.core.errors import ConfigError, SmgwError, Unavailable
+from smgw.security import token_tls
+from smgw.security.pkcs11 import STORAGE_LABEL, Pkcs11Module, token_of
+from smgw.security.policy import CURVES
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / "module.lock"
+
+
+@pytest.fixture
+def module(lock: Path) -> Pkcs11Module:
+    return Pkcs11Module.create(library(), fresh_token(), PIN.encode(), lock)
+
+
+@pytest.fixture
+def session(module: Pkcs11Module) -> pkcs11.Session:
+    return token_of(library(), LABELS[0], PIN.encode()).session
+
+
+def code_of(call: Callable[..., object], *arguments: object) -> str:
+    with pytest.raises(SmgwError) as caught:
+        call(*arguments)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("curve", CURVES)
+@pytest.mark.req("SEC-01", "LIFE-03")
+def test_a_private_key_and_the_storage_key_never_leave(module: Pkcs11Module, session: pkcs11.Session, curve: str) -> None:
+    module.generate("GW_WAN_ENC", curve)
+    held = [
+        *session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY}),
+        *session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY}),
+    ]
+    assert {one[Attribute.LABEL] for one in held} == {"GW_WAN_ENC", STORAGE_LABEL}
+    for one in held:
+        assert (one[Attribute.SENSITIVE], one[Attribute.EXTRACTABLE], one[Attribute.PRIVATE]) == (True, False, True)
+        assert (one[Attribute.ALWAYS_SENSITIVE], one[Attribute.NEVER_EXTRACTABLE], one[Attribute.LOCAL]) == (True, True, True)
+        with pytest.raises(PKCS11Error):
+            _ = one[Attribute.VALUE]
+
+
+@pytest.mark.req("SEC-01")
+def test_the_token_knows_what_a_key_is_for(module: Pkcs11Module, session: pkcs11.Session) -> None:
+    for name in ("GW_WAN_SIG", "GW_WAN_ENC"):
+        module.generate(name, "brainpoolP256r1")
+    private = session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY})
+    assert {one[Attribute.LABEL]: one[Attribute.DERIVE] for one in private} == {"GW_WAN_SIG": False, "GW_WAN_ENC": True}
+
+
+@pytest.mark.req("SEC-01")
+def test_a_shared_secret_leaves_nothing_in_the_token(module: Pkcs11Module, session: pkcs11.Session) -> None:
+    public = module.generate("GW_WAN_ENC", "brainpoolP256r1")
+    before = len(list(session.get_objects({})))
+    for _ in range(5):
+        module.ecdh("GW_WAN_ENC", ec.generate_private_key(public.curve).public_key())
+    assert len(list(session.get_objects({}))) == before
+
+
+@pytest.mark.req("SEC-01")
+def test_a_wrong_pin_locks_before_and_after_the_log_in(module: Pkcs11Module, lock: Path) -> None:
+    for label in (LABELS[0], UNTOUCHED):
+        for wrong in (b"wrong-pin", b"", PIN.encode() + b"\n", b"\xff\xff\xff\xff"):
+            assert code_of(Pkcs11Module.open, library(), label, wrong, lock) == "module.locked"
+    assert Pkcs11Module.open(library(), LABELS[0], PIN.encode(), lock).names() == []
+
+
+def test_what_can_t_be_reached_is_named(module: Pkcs11Module, lock: Path, tmp_path: Path) -> None:
+    text = tmp_path / "no-library.so"
+    text.write_text("text")
+    assert code_of(Pkcs11Module.open, str(text), LABELS[0], PIN.encode(), lock) == "module.library"
+    assert code_of(Pkcs11Module.open, str(tmp_path / "none.so"), LABELS[0], PIN.encode(), lock) == "module.library"
+    assert code_of(Pkcs11Module.open, library(), "no such token", PIN.encode(), lock) == "module.missing"
+
+
+def test_an_empty_token_is_no_module_yet(lock: Path) -> None:
+    assert code_of(Pkcs11Module.open, library(), fresh_token(1), PIN.encode(), lock) == "module.missing"
+
+
+def test_a_half_key_of_a_power_cut_is_no_key_and_in_nobodys_way(module: Pkcs11Module, session: pkcs11.Session) -> None:
+    for half in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY):
+        module.generate("K", "secp256r1")
+        next(iter(list(session.get_objects({Attribute.CLASS: half, Attribute.LABEL: "K"})))).destroy()
+        assert module.names() == []
+        module.generate("K", "secp256r1")
+        module.sign_digest("K", bytes(32))
+        module.destroy("K")
+    assert [one[Attribute.LABEL] for one in session.get_objects({})] == [STORAGE_LABEL]
+
+
+def data_objects(session: pkcs11.Session) -> list[pkcs11.Object]:
+    return list(session.get_objects({Attribute.CLASS: ObjectClass.DATA}))
+
+
+def test_a_file_cut_between_new_and_old_is_the_new_one(module: Pkcs11Module, session: pkcs11.Session) -> None:
+    module.put_file("F", b"old")
+    value = data_objects(session)[0][Attribute.VALUE]
+    module.put_file("F", b"new")
+    template = {Attribute.CLASS: ObjectClass.DATA, Attribute.TOKEN: True, Attribute.LABEL: "F", Attribute.APPLICATION: "smgw"}
+    session.create_object({**template, Attribute.VALUE: value})
+    assert module.get_file("F") == b"new"
+    session.create_object({**template, Attribute.VALUE: (9).to_bytes(8, "big") + bytes(32) + b"not whole"})
+    session.create_object({**template, Attribute.VALUE: b"x"})
+    assert module.get_file("F") == b"new"
+    module.put_file("F", b"newest")
+    assert (len(data_objects(session)), module.get_file("F")) == (1, b"newest")
+    data_objects(session)[0].destroy()
+    session.create_object({**template, Attribute.VALUE: b"x"})
+    assert code_of(module.get_file, "F") == "module.damaged"
+    module.delete_file("F")
+    assert module.files() == []
+
+
+def test_objects_of_others_are_no_files(module: Pkcs11Module, session: pkcs11.Session) -> None:
+    session.create_object(
+        {
+            Attribute.CLASS: ObjectClass.DATA,
+            Attribute.TOKEN: True,
+            Attribute.LABEL: "F",
+            Attribute.APPLICATION: "other",
+            Attribute.VALUE: b"x",
+        }
+    )
+    assert module.files() == []
+
+
+@pytest.mark.req("SEC-01")
+def test_a_token_that_was_away_comes_back(module: Pkcs11Module) -> None:
+    public = module.generate("K", "secp256r1")
+    module.sign_digest("K", bytes(32))
+    token_of(library(), LABELS[0], PIN.encode()).session.close()
+    with pytest.raises(Unavailable) as caught:
+        module.sign_digest("K", bytes(32))
+    assert caught.value.code == "module.token"
+    module.sign_digest("K", bytes(32))
+    assert module.public_key("K") == public
+
+
+def test_nothing_secret_is_shown(module: Pkcs11Module) -> None:
+    assert repr(module) == f"<Pkcs11Module {LABELS[0]}>"
+    with pytest.raises(ConfigError) as caught:
+        token_of(library(), LABELS[0], b"another pin")
+    assert "pin" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("ENGINE", b"no-such-engine"), ("_SIGNATURES", {"ENGINE_of_no_library": (None, ())})])
+@pytest.mark.req("SEC-01", "SEC-03")
+def test_tls_is_refused_where_openssl_can_t_use_a_token(
+    module: Pkcs11Module, monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    module.generate("GW_WAN_TLS", "brainpoolP256r1")
+    monkeypatch.setattr(token_tls, name, value)
+    for cached in (token_tls._engine, token_tls._native):
+        cached.cache_clear()
+    try:
+        fault = code_of(module.tls_attach, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "GW_WAN_TLS", b"")
+    finally:
+        for cached in (token_tls._engine, token_tls._native):
+            cached.cache_clear()
+    assert fault == "module.token_tls"
