@@ -18,6 +18,8 @@ COMMANDS = {
     "pki": "Found and use a test SM-PKI.",
     "firmware": "Make, show and check firmware packages.",
     "journal": "Verify, list and export a gateway's journal.",
+    "content": "Seal, open and explain the WAN's CMS messages on files.",
+    "wakeup": "Make and check wake-up packets.",
     "decode": "Explain recorded octets.",
     "verify": "Recompute a bill from a tariff file and a read-out.",
     "tariff": "Evaluate a tariff use case on readings of your own.",

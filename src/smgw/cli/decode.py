@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from smgw.cli import decode_cms, decode_sml, decode_status
+from smgw.cli import decode_cms, decode_sml, decode_status, decode_wakeup
 from smgw.cli.language import Language
 from smgw.core.errors import ConfigError
 from smgw.core.status_flags import Layout
@@ -48,6 +48,12 @@ def cms(source: _Source, as_json: _Json = False) -> None:
 def cert(source: _Source, as_json: _Json = False) -> None:
     """Explain a certificate (DER, PEM or hex)."""
     raise typer.Exit(decode_cms.run_certificate(read(source), as_json=as_json, out=sys.stdout))
+
+
+@app.command()
+def wakeup(source: _Source, as_json: _Json = False) -> None:
+    """Explain a wake-up packet (octets or hex)."""
+    raise typer.Exit(decode_wakeup.run(read(source), as_json=as_json, out=sys.stdout))
 
 
 @app.command()

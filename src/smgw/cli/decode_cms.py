@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID
 
+from smgw.cli.hex_input import unhexed
 from smgw.codec.cms import algorithms as table
 from smgw.codec.cms import authenveloped, signed
 from smgw.codec.cms.explain import explain_certificate, explain_cms, explain_revocation_list
@@ -25,7 +26,6 @@ from smgw.core.errors import DecodeFault, PeerFault
 
 _INDENT = "  "
 _BEGIN, _END, _DASHES = b"-----BEGIN ", b"-----END ", b"-----"
-_HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 _USAGES = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign",
 )  # fmt: skip
@@ -68,10 +68,18 @@ def _run(data: bytes, code: str, kind_of: Callable[[str, bytes], _Kind], as_json
     return 0 if all(good) else PeerFault.exit_code
 
 
+def single_message(data: bytes) -> bytes:
+    """Give the DER of one CMS message that comes as DER, PEM or hex. Raises: DecodeFault cms.structure."""
+    found = [der for _, der in _blocks(data, "cms.structure")]
+    if len(found) != 1:
+        raise DecodeFault("cms.structure", f"{len(found)} messages")
+    return found[0]
+
+
 def _blocks(data: bytes, code: str) -> Iterator[tuple[str, bytes]]:
     """Yield label and DER of each PEM block, or the whole as DER or hex without a label."""
     if _BEGIN not in data:
-        yield "", _unhexed(data)
+        yield "", unhexed(data)
         return
     position = 0
     while (begin := data.find(_BEGIN, position)) >= 0:
@@ -86,11 +94,6 @@ def _blocks(data: bytes, code: str) -> Iterator[tuple[str, bytes]]:
             raise DecodeFault(code, "PEM block is not base64", offset=label_end) from problem
         yield label.decode("ascii", "replace"), der
         position = end + len(_END)
-
-
-def _unhexed(data: bytes) -> bytes:
-    digits = data.translate(None, b" \t\r\n:")
-    return bytes.fromhex(digits.decode("ascii")) if digits and len(digits) % 2 == 0 and set(digits) <= _HEX_DIGITS else data
 
 
 def _certificate_kind(label: str, der: bytes) -> _Kind:
