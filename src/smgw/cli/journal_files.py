@@ -25,14 +25,13 @@ from smgw.gateway.exports import (
 from smgw.gateway.journal_signature import journal_signer
 from smgw.gateway.logs import Recorder
 from smgw.net.clock import SystemClock
-from smgw.net.identity import TRIPLE_FILE, Identity, load_identity
+from smgw.net.identity import TRIPLE_FILE, Identity, load_identity, open_module
 from smgw.pki.certificate_profiles import Kind
 from smgw.pki.triple import GATEWAY_KEYS, kind_of, read_certificates
 from smgw.pki.trust import TrustStore
 from smgw.security.content import sign_detached_chunks
 from smgw.security.files import write_durably
-from smgw.security.secret_file import load_secret
-from smgw.security.software import SoftwareModule
+from smgw.security.module_folder import has_module
 from smgw.storage.journal import Journal
 from smgw.transparency.journal_file import CHUNK, Evidence, Verdict, check_file
 
@@ -55,10 +54,10 @@ def opened_for_export(folder: GatewayFolder) -> Iterator[Opened]:
 
     Raises: ConfigError gateway.not_initialised, journal.missing; faults of module and journal.
     """
-    if not folder.module.is_file() or not folder.secret.is_file():
+    if not has_module(folder.path):
         raise ConfigError("gateway.not_initialised", str(folder.path))
     identity = load_identity(folder.path, GATEWAY_KEYS) if (folder.path / TRIPLE_FILE).is_file() else None
-    module = SoftwareModule.open(folder.module, load_secret(folder.secret)) if identity is None else identity.module
+    module = open_module(folder.path) if identity is None else identity.module
     key = module.storage_key("journal")
     if not folder.journal.is_file():
         raise ConfigError("journal.missing", str(folder.journal))
@@ -68,7 +67,7 @@ def opened_for_export(folder: GatewayFolder) -> Iterator[Opened]:
     writable = journal is not None
     with journal or Journal.open_read_only(folder.journal, key) as found:
         if identity is not None:
-            found.seal_by(journal_signer(identity.module, GATEWAY_KEYS.sig), SystemClock())
+            found.seal_by(journal_signer(identity.module, identity.signer.key_name), SystemClock())
         yield Opened(found, identity, writable)
 
 

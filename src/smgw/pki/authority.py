@@ -19,6 +19,7 @@ from smgw.pki.certificate_profiles import (
     KINDS,
     POLICY,
     CertificateProfile,
+    Kind,
     Presence,
     key_usage,
     profile_for,
@@ -35,7 +36,7 @@ from smgw.pki.names import (
     read_name,
     role_of,
 )
-from smgw.pki.requests import contact_name, read_request_package
+from smgw.pki.requests import contact_name, read_authentication_request, read_request_package
 from smgw.pki.triple import CertificateTriple
 from smgw.security.module import SecurityModule
 from smgw.security.policy import curve_name, preferred_curve, require_curve
@@ -175,6 +176,29 @@ class Authority:
                 books.add_certificate(certificate, request.common_name, kind, now)
                 certificates.append(certificate)
         return CertificateTriple(*certificates)
+
+    def issue_authentication(self, request: bytes, *, now: datetime) -> x509.Certificate:
+        """Issue an administrator's AUT certificate for a PKCS#10 request; its profile is that of a SIG certificate.
+
+        Raises: DecodeFault pki.malformed; CertificateRejected pki.request, pki.possession, pki.role, pki.name, pki.curve, pki.hash;
+        DomainFault pki.key_period.
+        """
+        asked, common_name, role, contact = read_authentication_request(request)
+        if self.role is not Role.SUB_CA:
+            raise UsageError("pki.authority", "issued by a sub-CA")
+        if role is not Role.GWA:
+            raise CertificateRejected("pki.role", f"{common_name} asked for {Role.GWA}")
+        if read_name(asked.subject)[2] != TEST_ORGANISATION:
+            raise CertificateRejected("pki.name", "only test names are issued")
+        key, profile = asked.public_key(), profile_for(role, Kind.SIG)
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        require_curve(curve_name(key), profile.use, now.year)
+        builder = self._builder(profile, asked.subject, key, now, None)
+        builder = builder.add_extension(x509.SubjectAlternativeName([contact_name(contact)]), False)
+        with self._ledger.transaction() as books:
+            certificate = sign_certificate(builder, self._module, self._key_name)
+            books.add_certificate(certificate, common_name, "aut", now)
+        return certificate
 
     def revoke(self, serial: int, reason: x509.ReasonFlags, now: datetime) -> None:
         """Revoke a certificate for good, or suspend it with `certificate_hold`; the next list says so.

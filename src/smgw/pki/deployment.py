@@ -110,6 +110,10 @@ class PkiFolder:
         """Issue a triple from a sub-CA; see `Authority.issue_triple`."""
         return self.sub(sub_name).issue_triple(package, role, now=now, validity=validity)
 
+    def issue_authentication(self, request: bytes, *, now: datetime, sub_name: str = "") -> x509.Certificate:
+        """Issue an administrator's AUT certificate from a sub-CA; see `Authority.issue_authentication`."""
+        return self.sub(sub_name).issue_authentication(request, now=now)
+
     def trust(self, now: datetime) -> TrustStore:
         """Give a trust store with the present revocation lists: what an administrator or a participant starts with."""
         lists = [read_revocation_list(authority.crl(now)) for authority in self.authorities]

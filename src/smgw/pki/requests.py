@@ -66,6 +66,37 @@ def make_request_package(module: SecurityModule, keys: KeyNames, role: Role, nam
     return der(SEQUENCE, *requests)
 
 
+def make_authentication_request(module: SecurityModule, key_name: str, role: Role, name: str, *, contact: str = "") -> bytes:
+    """Make the PKCS#10 request for a fourth certificate that signs only challenges: an administrator's AUT certificate.
+
+    Raises: UsageError pki.name, module.no_key.
+    """
+    contact = contact or f"https://{name.lower()}.test/"
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (key_usage(END_ENTITY_PROFILES[Kind.SIG].key_usage), True),
+        (x509.SubjectAlternativeName([contact_name(contact)]), False),
+    ]
+    request = sign_request(distinguished_name(common_name_for(role, name)), extensions, module, key_name)
+    return request.public_bytes(serialization.Encoding.DER)
+
+
+def read_authentication_request(data: bytes) -> tuple[x509.CertificateSigningRequest, str, Role, str]:
+    """Read a request for an AUT certificate; gives it with common name, role and contact.
+
+    Raises: DecodeFault pki.malformed, CertificateRejected pki.request, pki.possession, pki.name, pki.curve, pki.hash.
+    """
+    if len(data) > MAX_PACKAGE:
+        raise DecodeFault("pki.malformed", f"{len(data)} octets")
+    try:
+        request = x509.load_der_x509_csr(data)
+        require_whole_octets(data, request.signature)
+        contact = _check_request(request, Kind.SIG)
+        common_name, role, _ = read_name(request.subject)
+    except PARSE_FAULTS as problem:
+        raise DecodeFault("pki.malformed", "request") from problem
+    return request, common_name, role, contact
+
+
 def read_request_package(data: bytes) -> RequestPackage:
     """Read a package and check name, keys and the three proofs of possession.
 

@@ -37,6 +37,8 @@ class KeyNames(NamedTuple):
 GATEWAY_KEYS = KeyNames.of("GW_WAN")
 ADMINISTRATOR_KEYS = KeyNames.of("GWA_WAN")
 PARTICIPANT_KEYS = KeyNames.of("EMT_WAN")
+AUTHENTICATION_KEY = "GWA_WAN_AUT"
+"""The administrator's fourth key: it authenticates to security modules."""
 
 
 class CertificateTriple(NamedTuple):
