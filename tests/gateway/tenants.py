@@ -2,16 +2,17 @@
 
 | meter | who | when |
 | --- | --- | --- |
-| 1 | Anna | always |
-| 2 | Ben | always |
-| 3 | Anna, then Ben, then Cleo | one after another |
-| 4 | Anna the import, Cleo the export | at the same time |
-| 5 | Cleo | always |
+| 1 | East | always |
+| 2 | West | always |
+| 3 | East, then West, then North | one after another |
+| 4 | East the import, North the export | at the same time |
+| 5 | North | always |
 """
 
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
 from smgw.core.log_event import Log, LogEntry
@@ -28,7 +29,7 @@ HOUR, QUARTER = timedelta(hours=1), timedelta(minutes=15)
 FIRST = datetime(2026, 11, 18, tzinfo=UTC)
 """Readings begin here and go on to NOW."""
 SECOND_MOVE, THIRD_MOVE = datetime(2026, 11, 19, 12, tzinfo=UTC), datetime(2026, 11, 20, 12, tzinfo=UTC)
-"""When meter 3 goes from Anna to Ben, and from Ben to Cleo."""
+"""When meter 3 goes from East to West, and from West to North."""
 IMPORT, EXPORT = ACTIVE_ENERGY_IMPORT, ACTIVE_ENERGY_EXPORT
 
 
@@ -40,10 +41,10 @@ class Tenant(NamedTuple):
     password: str
 
 
-ANNA = Tenant("canary-anna-91.sm", "anna-canary-17", "pa55-anna-0815-x")
-BEN = Tenant("canary-ben-82.sm", "ben-canary-28", "pa55-ben-0816-y")
-CLEO = Tenant("canary-cleo-73.sm", "cleo-canary-39", "pa55-cleo-0817-z")
-TENANTS = (ANNA, BEN, CLEO)
+EAST = Tenant("canary-east-91.sm", "east-canary-17", "pa55-east-0815-x")
+WEST = Tenant("canary-west-82.sm", "west-canary-28", "pa55-west-0816-y")
+NORTH = Tenant("canary-north-73.sm", "north-canary-39", "pa55-north-0817-z")
+TENANTS = (EAST, WEST, NORTH)
 
 
 class Meter(NamedTuple):
@@ -78,16 +79,16 @@ class Deal(NamedTuple):
 
 
 DEALS = (
-    Deal(ANNA, "taf7-anna-one-5101.sm", 1, IMPORT, 7411),
-    Deal(ANNA, "taf1-anna-two-5102.sm", 1, IMPORT, 7411, taf=1),
-    Deal(ANNA, "taf7-anna-sun-5103.sm", 1, EXPORT, 7412),
-    Deal(BEN, "taf7-ben-one-5201.sm", 2, IMPORT, 7421),
-    Deal(ANNA, "taf7-anna-flat-5104.sm", 3, IMPORT, 7431, end=SECOND_MOVE),
-    Deal(BEN, "taf7-ben-flat-5202.sm", 3, IMPORT, 7432, start=SECOND_MOVE, end=THIRD_MOVE),
-    Deal(CLEO, "taf7-cleo-flat-5301.sm", 3, IMPORT, 7433, start=THIRD_MOVE),
-    Deal(ANNA, "taf7-anna-roof-5105.sm", 4, IMPORT, 7441),
-    Deal(CLEO, "taf7-cleo-roof-5302.sm", 4, EXPORT, 7442),
-    Deal(CLEO, "taf7-cleo-one-5303.sm", 5, IMPORT, 7451),
+    Deal(EAST, "taf7-east-one-5101.sm", 1, IMPORT, 7411),
+    Deal(EAST, "taf1-east-two-5102.sm", 1, IMPORT, 7411, taf=1),
+    Deal(EAST, "taf7-east-sun-5103.sm", 1, EXPORT, 7412),
+    Deal(WEST, "taf7-west-one-5201.sm", 2, IMPORT, 7421),
+    Deal(EAST, "taf7-east-flat-5104.sm", 3, IMPORT, 7431, end=SECOND_MOVE),
+    Deal(WEST, "taf7-west-flat-5202.sm", 3, IMPORT, 7432, start=SECOND_MOVE, end=THIRD_MOVE),
+    Deal(NORTH, "taf7-north-flat-5301.sm", 3, IMPORT, 7433, start=THIRD_MOVE),
+    Deal(EAST, "taf7-east-roof-5105.sm", 4, IMPORT, 7441),
+    Deal(NORTH, "taf7-north-roof-5302.sm", 4, EXPORT, 7442),
+    Deal(NORTH, "taf7-north-one-5303.sm", 5, IMPORT, 7451),
 )
 
 
@@ -194,7 +195,7 @@ def secrets_of(tenant: Tenant) -> dict[str, str]:
         **{deal.profile_id.removesuffix(".sm"): "contract id" for deal in own},
         **{name_of(deal): "contract name" for deal in own},
         **{metering_point(deal): "metering point" for deal in own},
-        **{str(deal.mark): "value" for deal in own},
+        **{str(deal.mark): "value" for deal in own if deal.start <= NOW},
     }
     for deal in own:
         if deal.meter not in shared:
@@ -202,24 +203,42 @@ def secrets_of(tenant: Tenant) -> dict[str, str]:
     return found
 
 
-def leaks(seen: str, tenant: Tenant) -> list[str]:
-    """List what of other consumers shows in what one was shown, however numbers are grouped and letters cased."""
-    plain = seen.casefold()
-    grouped = "".join(letter for letter in plain if letter not in " .,\u00a0\u202f\u2009'")
-    found = []
+_SPACES = {ord(letter): None for letter in " .,\u00a0\u202f\u2009'"}
+
+
+@cache
+def _theirs(tenant: Tenant | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Gather words and beginnings of numbers of everybody but one, of all for a stranger: what is looked for -> what it is."""
+    words, marks = {}, {}
     for other in TENANTS:
-        if other is not tenant:
-            for word, what in secrets_of(other).items():
-                text = word.casefold()
-                hit = _begins_number(grouped, text) if what == "value" else text in plain or text.encode().hex() in plain
-                if hit:
-                    found.append(f"{what} of {other.user}: {word}")
-    return found
+        for word, what in secrets_of(other).items() if other is not tenant else ():
+            meaning = f"{what} of {other.user}: {word}"
+            if what == "value":
+                marks[word] = meaning
+            else:
+                words |= {word.casefold(): meaning, word.casefold().encode().hex(): meaning}
+    return words, marks
+
+
+def leaks(seen: str, tenant: Tenant | None) -> list[str]:
+    """List what of other consumers shows in what one was shown, however numbers are grouped and letters cased; None is a stranger."""
+    words, marks = _theirs(tenant)
+    plain = seen.casefold()
+    grouped = plain.translate(_SPACES)
+    found = {meaning for word, meaning in words.items() if word in plain}
+    return sorted(found | {meaning for mark, meaning in marks.items() if mark in grouped and _begins_number(grouped, mark)})
 
 
 def _begins_number(text: str, mark: str) -> bool:
     """Tell whether a number of ten digits begins with a mark; digits inside long hex, as of certificates, are no numbers."""
-    if mark not in text:
-        return False
-    runs = (match for match in re.finditer(r"[0-9a-f]+", text) if len(match[0]) <= 24)
-    return any(re.search(rf"(?<![0-9]){mark}[0-9]{{6}}", match[0]) for match in runs)
+    found = re.finditer(rf"(?<![0-9]){mark}[0-9]{{6}}", text)
+    return any(len(_run_around(text, match.start())) <= 24 for match in found)
+
+
+def _run_around(text: str, at: int) -> str:
+    start, end = at, at
+    while start > at - 25 and start > 0 and text[start - 1] in "0123456789abcdef":
+        start -= 1
+    while end < at + 25 and end < len(text) and text[end] in "0123456789abcdef":
+        end += 1
+    return text[start:end]

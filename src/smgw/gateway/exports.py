@@ -60,7 +60,7 @@ class ExportRequest(NamedTuple):
     """Profile id, for AR 2418-6."""
     since: datetime | None = None
     until: datetime | None = None
-    """Bounds for AR 2418-6: log entries before `until`, readings up to it; both from `since` on, for a bill needs a period's first value."""
+    """Bounds for AR 2418-6: log entries before `until`, readings up to it; both from `since` on: a bill needs a period's first value."""
     language: str = "en"
 
 
