@@ -28,8 +28,9 @@ _STANDING = ("device_id", "phase", "done", "possible")
 
 
 def _order(action: str, **fields: Any) -> "Order":
+    from smgw.gateway.local_interface import Order
 
-    return _order(action, **fields)
+    return Order(action, **fields)
 
 
 @contextmanager
