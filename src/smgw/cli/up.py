@@ -13,6 +13,7 @@ from rich.console import Console
 from smgw.cli.service import configure_diagnostics
 from smgw.core.errors import PeerFault, SmgwError
 from smgw.core.identifiers import DeviceId
+from smgw.simulation.fleet import LIMIT as FLEET_LIMIT
 from smgw.simulation.system import Launcher, Options
 
 PERIODS_S = (60, 300, 900, 1800, 3600)
@@ -31,6 +32,10 @@ def up(
     until: Annotated[str, typer.Option(help="`delivered`: end as soon as the participant holds a complete, verified day.")] = "",
     timeout: Annotated[
         float | None, typer.Option(help="End after so many real seconds; with --until delivered this is a failure.", min=0.1)
+    ] = None,
+    fleet: Annotated[
+        int | None,
+        typer.Option(help="Gateways of the fleet: beside the one gateway so many virtual ones that they are N.", min=1, max=FLEET_LIMIT),
     ] = None,
     gateway_id: Annotated[str, typer.Option(help="Device id of the gateway, for example ESGW0000000001; only at the first start.")] = "",
     fault: Annotated[
@@ -55,6 +60,7 @@ def up(
         interval_s=interval,
         period_s=period,
         gateway_id=gateway_id,
+        fleet=fleet,
         until_delivered=until == "delivered",
         timeout_s=timeout,
         faults=tuple(fault or ()),
@@ -110,6 +116,7 @@ def _welcome(line: dict[str, Any]) -> str:
             f"                  token in {line['participant']['token_file']}",
             f"  Administrator   {line['administrator']['url']}",
             f"                  token in {line['administrator']['token_file']}",
+            *([f"  Fleet           {line['fleet']} gateways"] if line["fleet"] > 1 else []),
             f"  Data            {line['data']}",
             "",
             f"  {NOTICE}",

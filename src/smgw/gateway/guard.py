@@ -20,7 +20,7 @@ from smgw.gateway.separation import Networks
 from smgw.gateway.states import StateKeeper
 from smgw.gateway.upkeep import Parts, Upkeep
 from smgw.net.identity import Identity
-from smgw.pki.triple import GATEWAY_KEYS
+from smgw.net.listeners import Listener
 from smgw.storage.journal import Journal
 
 
@@ -41,6 +41,7 @@ class Guard:
         consumers: Callable[[], Iterable[str]],
         han_port: Callable[[], int],
         wake_up: Callable[[], tuple[str, int]],
+        listeners: Callable[[], Iterable[Listener]],
     ) -> None:
         self._folder = folder
         self._config = config
@@ -51,10 +52,11 @@ class Guard:
         self._states = states
         self._han_port = han_port
         self._wake_up = wake_up
+        self._listeners = listeners
         self._record = boot.load_record(folder)
         self._files = installed_files()
         self.program_hash = program_hash(self._files)
-        signer = journal_signer(identity.module, GATEWAY_KEYS.sig)
+        signer = journal_signer(identity.module, identity.signer.key_name)
         journal.seal_by(signer, clock)
         self._limits = LimitWatch(journal, recorder, config.limits, states.handle)
         retention = Retention(journal, recorder, signer, config.retention, config.limits)
@@ -78,6 +80,7 @@ class Guard:
 
     def _subject(self, complete: bool) -> self_test.Subject:
         config = self._config
+        place = config.han_host, self._han_port(), config.wan_address, config.administrator.host
         return self_test.Subject(
             identity=self._identity,
             open_journal=self._open_journal,
@@ -85,7 +88,7 @@ class Guard:
             clock_status=self._clock.status,
             now=self._clock.now(),
             program_hash=self.program_hash,
-            networks=Networks(config.han_host, self._han_port(), config.wan_address, config.administrator.host, wake_up=self._wake_up()),
+            networks=Networks(*place, listeners=self._listeners, wake_up=self._wake_up()),
             full=lambda journal: full_stores(journal, config.limits),
         )
 
@@ -93,7 +96,7 @@ class Guard:
         boot.verify_completely(journal, self._identity)
 
     def _verify_recent(self, journal: Journal) -> None:
-        journal.verify_recent(journal_check([self._identity.triple.sig]))
+        journal.verify_recent(journal_check(self._identity.signers))
 
     def _walked(self, intact: bool) -> None:
         record = msgspec.structs.replace(self._record, walk_owed=not intact)

@@ -77,6 +77,8 @@ class System(msgspec.Struct, frozen=True):
     """Register period of every meter."""
     profile_version: int = 1
     """Raised whenever ports or meters change, so that the gateway gets new profiles."""
+    fleet: int = 1
+    """Gateways in all; those beside the first are virtual ones."""
     simulated_until: datetime | None = None
     """Where simulated time stood when the system was last stopped, or a time it can't have passed."""
 
@@ -105,6 +107,11 @@ class Layout(NamedTuple):
     def gateway(self) -> Path:
         """Give the gateway's folder."""
         return self.path / "gateway"
+
+    @property
+    def fleet(self) -> Path:
+        """Give the folder of the virtual gateways."""
+        return self.path / "fleet"
 
     @property
     def administrator(self) -> Path:
@@ -267,22 +274,27 @@ def provision_administrator(
         books.close()
 
 
+def administrator_of(system: System, triple: CertificateTriple) -> GatewayAdministrator:
+    """Describe the administrator as a gateway of the system knows it."""
+    return GatewayAdministrator(
+        name=f"{ORGANISATION}.GWA",
+        host="127.0.0.1",
+        management_port=system.ports.management,
+        time_port=system.ports.time,
+        tls_certificate=hex_der(triple.tls),
+        sig_certificate=hex_der(triple.sig),
+        enc_certificate=hex_der(triple.enc),
+        service_port=system.ports.service,
+    )
+
+
 def provision_gateway(layout: Layout, system: System, administrator: CertificateTriple, links: tuple[LinkConfig, ...]) -> None:
     """Write the gateway's initial configuration, and sign the program that it will run: administrator, links, HAN port."""
     folder = GatewayFolder(layout.gateway)
     folder.save(
         GatewayConfig(
             device_id=system.gateway_id,
-            administrator=GatewayAdministrator(
-                name=f"{ORGANISATION}.GWA",
-                host="127.0.0.1",
-                management_port=system.ports.management,
-                time_port=system.ports.time,
-                tls_certificate=hex_der(administrator.tls),
-                sig_certificate=hex_der(administrator.sig),
-                enc_certificate=hex_der(administrator.enc),
-                service_port=system.ports.service,
-            ),
+            administrator=administrator_of(system, administrator),
             links=links,
             han_port=system.ports.han,
         )

@@ -28,6 +28,7 @@ from smgw.participant.config import provision_participant
 from smgw.pki.names import Role
 from smgw.security.files import write_durably
 from smgw.simulation.discovery import meter_of_dump, meter_of_link
+from smgw.simulation.fleet import found_fleet
 from smgw.simulation.processes import Processes
 from smgw.simulation.provisioning import (
     CONSUMER_NAME,
@@ -54,6 +55,8 @@ LEAD = timedelta(minutes=10)
 """An accelerated system starts so long before the last local midnight, so that its first whole day begins soon."""
 
 TELEGRAMS_PER_REAL_SECOND = 20
+FLEET_INTERVAL_S = 60
+"""Pause between the telegrams of a virtual gateway's meter."""
 INTERVALS_S = (2, 5, 10, 15, 30, 60, 90, 180, 300, 450, 900)
 
 
@@ -69,6 +72,8 @@ class Options(NamedTuple):
     period_s: int | None = None
     """Register period; None is 900 s, or what the folder already has."""
     gateway_id: str = ""
+    fleet: int | None = None
+    """Gateways in all; None is one, or what the folder already has."""
     until_delivered: bool = False
     timeout_s: float | None = None
     faults: tuple[str, ...] = ()
@@ -157,14 +162,19 @@ class Launcher:
         ports = _free_ports(held.ports if held else None)
         if held is None:
             period_s = self._options.period_s or 900
-            system = System(self._options.gateway_id or DEFAULT_GATEWAY_ID, start, ports, meters, period_s)
+            system = System(self._options.gateway_id or DEFAULT_GATEWAY_ID, start, ports, meters, period_s, fleet=self._options.fleet or 1)
         else:
             if self._options.gateway_id not in ("", held.gateway_id):
                 raise ConfigError("up.gateway_id", f"the folder holds {held.gateway_id}")
             period_s = self._options.period_s or held.period_s
             changed = (ports.deliveries, meters, period_s) != (held.ports.deliveries, held.meters, held.period_s)
             system = msgspec.structs.replace(
-                held, ports=ports, meters=meters, period_s=period_s, profile_version=held.profile_version + changed
+                held,
+                ports=ports,
+                meters=meters,
+                period_s=period_s,
+                profile_version=held.profile_version + changed,
+                fleet=self._options.fleet or held.fleet,
             )
         self._start = start
         identities = found_identities(self._layout, system.gateway_id, start)
@@ -182,6 +192,7 @@ class Launcher:
             contracts=[f"taf{taf}-{index}.sm" for index in range(1, len(meters) + 1) for taf in (7, 1)],
         )
         self._administrator = identities[Role.GWA]
+        await asyncio.to_thread(found_fleet, self._layout, system, identities, password, start)
         return self._save(system)
 
     def _start_time(self, held: System | None) -> datetime:
@@ -246,6 +257,9 @@ class Launcher:
             )
         await asyncio.gather(*starts)
         provision_gateway(layout, system, self._administrator, tuple(links))
+        if system.fleet > 1:
+            pause = str(self._options.interval_s or FLEET_INTERVAL_S)
+            await self._processes.start("fleet", ["fleet", "run", "--data", str(layout.fleet), "--interval", pause, *common])
         gateway = await self._processes.start("gateway", ["gateway", "run", "--data", str(layout.gateway), *common])
         self._paused.close()
         with suppress(TimeoutError):
@@ -275,6 +289,7 @@ class Launcher:
         return {
             "event": "ready",
             "gateway_id": system.gateway_id,
+            "fleet": system.fleet,
             "consumer": {
                 "url": f"https://127.0.0.1:{system.ports.han}",
                 "user": CONSUMER_NAME,

@@ -1,0 +1,194 @@
+"""Many virtual gateways in one process: each with its own keys, journal, connections and meter; only the program is shared.
+
+They are real gateways of the fleet in all that an administrator, a participant and a consumer can see; they save a process each.
+Source: ADM-01; 50-headend-scale 1.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from smgw.administrator.books import Books, open_books
+from smgw.administrator.config import AdministratorFolder
+from smgw.core.errors import SmgwError
+from smgw.core.identifiers import DeviceId
+from smgw.core.profiles import EvaluationProfile, Profile, profile_key
+from smgw.gateway.boot import sign_program
+from smgw.gateway.config import AdministratorConfig, GatewayConfig, GatewayFolder, LinkConfig
+from smgw.gateway.service import Gateway
+from smgw.net.clock import ClockPort
+from smgw.net.links import open_pty
+from smgw.net.listeners import Listener, own_listeners
+from smgw.participant.config import ParticipantFolder
+from smgw.participant.database import connect
+from smgw.participant.registry import Registry
+from smgw.pki.deployment import PkiFolder
+from smgw.pki.names import Role
+from smgw.pki.triple import GATEWAY_KEYS, CertificateTriple
+from smgw.simulation.household import Household
+from smgw.simulation.meters.port import MeterPort
+from smgw.simulation.meters.sml_meter import SmlMeter
+from smgw.simulation.provisioning import (
+    ACTOR,
+    Layout,
+    System,
+    administrator_of,
+    found_identity,
+    open_pki,
+    profiles_of,
+    simulated_meter,
+)
+
+log = structlog.get_logger(__name__)
+
+FIRST_NUMBER = 20_000_000
+"""Serial number before the first virtual gateway's and its meter's."""
+LINK = "household"
+STARTS_AT_ONCE = 8
+LIMIT = 5_000
+"""Largest fleet of one process."""
+
+
+class Member(NamedTuple):
+    """Name one virtual gateway and its meter."""
+
+    number: int
+
+    @property
+    def device_id(self) -> str:
+        """Give the gateway's device id."""
+        return str(DeviceId("E", "SGW", 0, FIRST_NUMBER + self.number))
+
+    @property
+    def meter_id(self) -> str:
+        """Give its meter's id."""
+        return str(DeviceId("1", "SGW", 0, FIRST_NUMBER + self.number))
+
+
+def members(count: int) -> Iterator[Member]:
+    """List the members of a fleet."""
+    return map(Member, range(1, count + 1))
+
+
+class Surroundings(NamedTuple):
+    """Hold what every member is made for."""
+
+    system: System
+    pki: PkiFolder
+    administrator: AdministratorConfig
+    participant: CertificateTriple
+    password: str
+    now: datetime
+
+
+def member_profiles(member: Member, around: Surroundings) -> list[Profile]:
+    """Make the profiles of one member: its meter with a meter-reading series and a monthly total, one partner, one consumer."""
+    meter = simulated_meter("household", FIRST_NUMBER + member.number, "BEZUG")
+    system = msgspec.structs.replace(around.system, gateway_id=member.device_id, meters=(meter,))
+    point = f"DE{FIRST_NUMBER + member.number:031d}"
+    made = profiles_of(system, around.participant, around.password)
+    return [
+        msgspec.structs.replace(profile, metering_point_id=point, delivery="daily" if profile.taf == 7 else "billing")
+        if isinstance(profile, EvaluationProfile)
+        else profile
+        for profile in made
+    ]
+
+
+def found_member(folder: Path, member: Member, around: Surroundings) -> CertificateTriple:
+    """Make one member's folder: keys, certificates, configuration, signed program; what exists is kept, its configuration is renewed."""
+    place = folder / member.device_id
+    triple = found_identity(place, GATEWAY_KEYS, Role.SMGW, member.device_id, around.pki, around.now)
+    gateway = GatewayFolder(place)
+    gateway.save(GatewayConfig(member.device_id, around.administrator, (LinkConfig(LINK, f"pty://{place / 'meter.tty'}"),)))
+    sign_program(gateway, around.now)
+    return triple
+
+
+def enrol(member: Member, triple: CertificateTriple, around: Surroundings, books: Books, registry: Registry) -> None:
+    """Enter a member with its profiles at the administrator, and at the participant; doing it twice changes nothing."""
+    if books.inventory.gateway(member.device_id) is None:
+        books.inventory.add_gateway(member.device_id, triple.tls, triple.sig, triple.enc, around.now, ACTOR)
+    held = {profile_key(profile): profile.version for _, profile in books.inventory.profiles(member.device_id)}
+    profiles = member_profiles(member, around)
+    for profile in profiles:
+        if held.get(profile_key(profile), 0) < profile.version:
+            books.inventory.put_profile(member.device_id, profile, around.now, ACTOR)
+    contracts = [profile.profile_id for profile in profiles if isinstance(profile, EvaluationProfile)]
+    registry.register(member.device_id, [member.meter_id], contracts, period_s=around.system.period_s)
+
+
+def found_fleet(layout: Layout, system: System, identities: Mapping[Role, CertificateTriple], password: str, now: datetime) -> None:
+    """Make all virtual gateways of a system and enrol them; what exists is kept."""
+    administrator = administrator_of(system, identities[Role.GWA])
+    around = Surroundings(system, open_pki(layout, now), administrator, identities[Role.EMT], password, now)
+    books = open_books(AdministratorFolder(layout.administrator).inventory)
+    with closing(connect(ParticipantFolder(layout.participant).store)) as connection, closing(books):
+        for member in members(system.fleet - 1):
+            enrol(member, found_member(layout.fleet, member, around), around, books, Registry(connection))
+
+
+class Fleet:
+    """Run the gateways of a folder."""
+
+    def __init__(self, path: Path, clock: ClockPort, interval: timedelta) -> None:
+        self._folders = [GatewayFolder(place) for place in sorted(path.iterdir()) if (place / "gateway.json").exists()]
+        self._clock = clock
+        self._interval = interval
+        self._starting = asyncio.Semaphore(STARTS_AT_ONCE)
+        self._gateways: dict[str, Gateway] = {}
+        self.measuring = 0
+        self.failed: dict[str, str] = {}
+
+    async def run(self, ready: Callable[[dict[str, object]], None], stop: asyncio.Event) -> dict[str, object]:
+        """Serve until the event is set; gives the counters of all together. A member that fails is told and does not end the others."""
+        tasks = [asyncio.create_task(self._run_member(folder, stop), name=folder.path.name) for folder in self._folders]
+        ready({"role": "fleet", "gateways": len(self._folders)})
+        totals: dict[str, int] = {}
+        for task in tasks:
+            for name, value in (await task).items():
+                totals[name] = totals.get(name, 0) + value
+        return {"role": "fleet", "gateways": len(self._folders), "failed": len(self.failed), **totals}
+
+    async def _run_member(self, folder: GatewayFolder, stop: asyncio.Event) -> dict[str, int]:
+        name = folder.path.name
+        try:
+            async with self._starting:
+                if stop.is_set():
+                    return {}
+                line = open_pty(folder.path / "meter.tty")
+                gateway = Gateway(folder, self._clock, listeners=lambda: self._listeners(name))
+                self._gateways[name] = gateway
+            meter = SmlMeter(DeviceId.parse("1" + name[1:]), Household("household", int(name[-8:])))
+            port = MeterPort(meter, line, self._clock, f"{name}/{LINK}", self._interval)
+            sending = asyncio.create_task(port.run())
+            try:
+                counters = await gateway.run(self._note, stop)
+            finally:
+                sending.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sending
+                line.close()
+        except SmgwError as fault:
+            self.failed[name] = fault.code
+            log.error("member_failed", gateway=name, code=fault.code, detail=fault.detail)
+            await stop.wait()
+            return {}
+        return {key: value for key, value in counters.items() if isinstance(value, int) and not isinstance(value, bool)}
+
+    def _listeners(self, name: str) -> list[Listener]:
+        """List what listens in this process, without what the other members listen on by intention."""
+        others = set[int]().union(*(gateway.places for member, gateway in self._gateways.items() if member != name))
+        return [listener for listener in own_listeners() if listener.port not in others]
+
+    def _note(self, facts: dict[str, object]) -> None:
+        if facts.get("event") == "measuring":
+            self.measuring += 1
+            if self.measuring == len(self._folders):
+                log.info("fleet_measuring", gateways=self.measuring)

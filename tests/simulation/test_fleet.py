@@ -1,0 +1,74 @@
+"""A fleet in one process: every member is enrolled once, and one that fails ends no other."""
+
+import asyncio
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from shutil import copytree
+from tempfile import mkdtemp
+
+import pytest
+
+from smgw.administrator.books import open_books
+from smgw.administrator.config import AdministratorFolder
+from smgw.core.profiles import EvaluationProfile
+from smgw.net.clock import ManualClock
+from smgw.participant.config import ParticipantFolder, provision_participant
+from smgw.participant.database import connect
+from smgw.participant.registry import Registry
+from smgw.simulation.fleet import Fleet, Member, found_fleet
+from smgw.simulation.provisioning import DEFAULT_GATEWAY_ID, PARTNER_ID, Layout, Ports, System, found_identities
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SYSTEM = System(DEFAULT_GATEWAY_ID, START, Ports(1, 2, 3, 4, 5, 6, 7, 8), (), fleet=3)
+FIRST, SECOND = Member(1), Member(2)
+
+
+@cache
+def founded() -> Path:
+    layout = Layout(Path(mkdtemp(prefix="smgw-fleet-")))
+    identities = found_identities(layout, DEFAULT_GATEWAY_ID, START)
+    place = {"name": PARTNER_ID, "deliveries_port": 5, "api_port": 6, "crl_url": "", "gateway_id": DEFAULT_GATEWAY_ID}
+    provision_participant(layout.participant, **place, meters=[], contracts=[])  # type: ignore[arg-type]
+    for _ in range(2):
+        found_fleet(layout, SYSTEM, identities, "secret", START)
+    return layout.path
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    copytree(founded(), tmp_path / "system")
+    return Layout(tmp_path / "system")
+
+
+@pytest.mark.req("ADM-01")
+def test_every_member_has_its_own_keys_meter_and_contracts_and_is_enrolled_once(layout: Layout) -> None:
+    with closing(open_books(AdministratorFolder(layout.administrator).inventory)) as books:
+        assert books.inventory.gateways() == [FIRST.device_id, SECOND.device_id]
+        assert books.inventory.revision() == 2 * 5
+        gateways = [books.inventory.gateway(member.device_id) for member in (FIRST, SECOND)]
+        assert len({gateway.sig.public_key().public_numbers() for gateway in gateways if gateway}) == 2  # type: ignore[union-attr]
+        contracts = [p for _, p in books.inventory.profiles(SECOND.device_id) if isinstance(p, EvaluationProfile)]
+    assert {(contract.taf, contract.meter_id) for contract in contracts} == {(7, SECOND.meter_id), (1, SECOND.meter_id)}
+    with closing(connect(ParticipantFolder(layout.participant).store)) as connection:
+        assert [(meter.gateway_id, meter.meter_id) for meter in Registry(connection).meters()] == [
+            (member.device_id, member.meter_id) for member in (FIRST, SECOND)
+        ]
+
+
+@pytest.mark.req("OPS-05")
+async def test_a_member_that_fails_is_told_and_ends_no_other(layout: Layout) -> None:
+    (layout.fleet / FIRST.device_id / "gateway.json").write_text("{}")
+    fleet, stop = Fleet(layout.fleet, ManualClock(START), timedelta(seconds=60)), asyncio.Event()
+    task = asyncio.create_task(fleet.run(lambda _: None, stop))
+    for _ in range(10_000):
+        if fleet.failed and (layout.fleet / SECOND.device_id / "han.pem").exists():
+            break
+        await asyncio.sleep(0.001)
+    assert not task.done()
+    stop.set()
+    counters = await task
+    assert fleet.failed == {FIRST.device_id: "gateway.config"}
+    assert (counters["gateways"], counters["failed"]) == (2, 1)
+    assert counters["log_entries"]
