@@ -188,4 +188,4 @@ async def test_time_is_served_to_gateways(folder: AdministratorFolder) -> None:
         channel.writer.write(client.request(START, bytes))
         measured = client.response(await channel.reader.readexactly(48), START, synchronised=False)
     assert measured.offset == timedelta()
-    assert state.counters == {"role": "administrator", "refused": 0}
+    assert state.counters == {"role": "administrator", "audit_head": state.facts["audit_head"], "refused": 0}

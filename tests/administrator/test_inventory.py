@@ -91,7 +91,8 @@ def test_the_audit_trail_is_newest_first_and_bounded(books: Books) -> None:
         books.audit.note(START, "ann", f"step {number}", GATEWAY_ID, "done")
     trail = books.audit.newest(2)
     assert [entry["action"] for entry in trail] == ["step 4", "step 3"]
-    assert trail[0] == {"at": "2026-03-01T12:00:00Z", "actor": "ann", "action": "step 4", "subject": GATEWAY_ID, "result": "done"}
+    expected = {"at": "2026-03-01T12:00:00Z", "actor": "ann", "action": "step 4", "subject": GATEWAY_ID, "result": "done"}
+    assert trail[0] == {"id": "6", **expected}
 
 
 def test_a_gateway_s_certificates_are_kept_and_can_be_exchanged(books: Books) -> None:

@@ -74,7 +74,7 @@ def test_a_day_is_delivered_verified_and_continued(tmp_path: Path) -> None:
         assert again.ready["gateway_id"] == ready["gateway_id"]
         assert again.ready["consumer"]["password"] == ready["consumer"]["password"]
         state = get_json(f"{again.ready['administrator']['url']}/api/v1/gateways", again.ready["administrator"]["token_file"])
-        assert [gateway["device_id"] for gateway in state] == [ready["gateway_id"]]
+        assert [gateway["device_id"] for gateway in state["gateways"]] == [ready["gateway_id"]]
         days = get_json(f"{again.ready['participant']['url']}/api/v1/summary", again.ready["participant"]["token_file"])["complete_days"]
         assert days
         later = again.stop()

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from smgw.administrator.alarms import Alarms
+from smgw.administrator.approvals import Approvals
 from smgw.administrator.audit import Audit
 from smgw.administrator.inventory import Inventory
 from smgw.administrator.jobs import Jobs
 from smgw.administrator.store import Store
+from smgw.administrator.users import Users
 
 
 class Books(NamedTuple):
@@ -16,6 +19,9 @@ class Books(NamedTuple):
     audit: Audit
     inventory: Inventory
     jobs: Jobs
+    users: Users
+    approvals: Approvals
+    alarms: Alarms
 
     def close(self) -> None:
         """Close the store."""
@@ -27,7 +33,9 @@ def open_books(path: Path) -> Books:
     store = Store(path)
     try:
         audit = Audit(store)
-        return Books(store, audit, Inventory(store, audit), Jobs(store, audit))
+        return Books(
+            store, audit, Inventory(store, audit), Jobs(store, audit), Users(store, audit), Approvals(store, audit), Alarms(store, audit)
+        )
     except BaseException:
         store.close()
         raise

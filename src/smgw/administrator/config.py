@@ -1,6 +1,7 @@
 """The administrator's folder and configuration."""
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -16,10 +17,14 @@ class AdministratorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     host: str = "127.0.0.1"
     management_port: int = 0
     time_port: int = 0
+    service_port: int = 0
+    """Where gateways tell what happens and hand over what is passed on; 0 takes a free one."""
     api_port: int = 0
     """Loopback port of the operator's page and API."""
     crl_url: str = ""
     """Base address of the PKI service that revocation lists are fetched from; empty: only the trust folder's lists are used."""
+    four_eyes: tuple[Literal["profile", "firmware", "keys", "change", "decommission"], ...] = ()
+    """What waits until a second person approves it."""
 
 
 class AdministratorFolder:

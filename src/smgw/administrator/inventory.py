@@ -3,7 +3,11 @@
 No consumption value has a place here.
 """
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 from cryptography import x509
@@ -24,10 +28,27 @@ CREATE TABLE IF NOT EXISTS profile (
   device_id TEXT NOT NULL REFERENCES gateway(device_id), kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   body BLOB NOT NULL, created_at TEXT NOT NULL, PRIMARY KEY (device_id, kind, id, version)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS removed_profile (
+  device_id TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (device_id, kind, id)
+) STRICT;
 CREATE TABLE IF NOT EXISTS contact (
   device_id TEXT PRIMARY KEY, last_contact TEXT NOT NULL, state TEXT NOT NULL, facts BLOB NOT NULL
 ) STRICT;
 """
+
+_HELD = (
+    "FROM profile p WHERE device_id=? AND version=(SELECT max(version) FROM profile q WHERE q.device_id=p.device_id AND q.kind=p.kind "
+    "AND q.id=p.id) AND NOT EXISTS (SELECT 1 FROM removed_profile r WHERE r.device_id=p.device_id AND r.kind=p.kind AND r.id=p.id "
+    "AND r.version>=p.version)"
+)
+_PROFILES = f"SELECT kind, body {_HELD} ORDER BY id"
+_FLEET = (
+    "SELECT g.device_id, g.tls, g.sig, g.enc, coalesce(c.last_contact, ''), coalesce(c.state, 'unknown'), coalesce(c.facts, x'7b7d'), "
+    "(SELECT count(DISTINCT kind || '/' || id) FROM profile p WHERE p.device_id=g.device_id) - "
+    "(SELECT count(*) FROM removed_profile r WHERE r.device_id=g.device_id AND NOT EXISTS (SELECT 1 FROM profile p "
+    "WHERE p.device_id=r.device_id AND p.kind=r.kind AND p.id=r.id AND p.version>r.version)) "
+    "FROM gateway g LEFT JOIN contact c ON c.device_id=g.device_id WHERE ?='' OR g.device_id=? ORDER BY g.device_id"
+)
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -56,7 +77,21 @@ class Inventory:
     def __init__(self, store: Store, audit: Audit) -> None:
         self._store = store
         self._audit = audit
+        self._channels: Counter[str] = Counter()
         store.install(_SCHEMA)
+
+    @contextmanager
+    def connected(self, device_id: str) -> Iterator[None]:
+        """Count a gateway as reachable while its channel is open."""
+        self._channels[device_id] += 1
+        try:
+            yield
+        finally:
+            self._channels[device_id] -= 1
+
+    def is_connected(self, device_id: str) -> bool:
+        """Tell whether a gateway's channel is open now."""
+        return self._channels[device_id] > 0
 
     def add_gateway(
         self, device_id: str, tls: x509.Certificate, sig: x509.Certificate, enc: x509.Certificate, at: datetime, actor: str
@@ -81,7 +116,7 @@ class Inventory:
         return Gateway(device_id, *map(load_certificate, rows[0])) if rows else None
 
     def put_profile(self, device_id: str, profile: Profile, at: datetime, actor: str) -> None:
-        """Note the profile a gateway shall hold.
+        """Note the profile a gateway shall hold; a profile that was removed may come back with a higher version.
 
         Raises: DomainFault administrator.unknown_gateway, and profile.version unless its version is higher than the last one's.
         """
@@ -102,18 +137,30 @@ class Inventory:
 
     def profiles(self, device_id: str) -> list[tuple[str, Profile]]:
         """Give the newest version of each profile a gateway shall hold, in the order in which they must be installed."""
-        rows = self._store.rows(
-            "SELECT kind, body FROM profile p WHERE device_id=? AND version=(SELECT max(version) FROM profile q "
-            "WHERE q.device_id=p.device_id AND q.kind=p.kind AND q.id=p.id) ORDER BY id",
-            (device_id,),
-        )
+        rows = self._store.rows(_PROFILES, (device_id,))
         order = ("communication", "meter", "consumer", "evaluation")
         found: list[tuple[str, Profile]] = [(kind, msgspec.json.decode(body, type=PROFILE_KINDS[kind])) for kind, body in rows]
         return sorted(found, key=lambda item: order.index(item[0]))
 
+    def remove_profile(self, device_id: str, kind: str, profile_id: str, at: datetime, actor: str) -> None:
+        """Note that a gateway shall no longer hold a profile. Raises: DomainFault administrator.unknown_profile."""
+        with self._store.write() as database:
+            held = {(name, profile_key(profile)): profile.version for name, profile in self.profiles(device_id)}
+            if (kind, profile_id) not in held:
+                raise DomainFault("administrator.unknown_profile", f"{kind} {profile_id}")
+            database.execute(
+                "INSERT OR REPLACE INTO removed_profile VALUES (?,?,?,?)", (device_id, kind, profile_id, held[kind, profile_id])
+            )
+            self._audit.note(at, actor, f"remove {kind} profile", f"{device_id}/{profile_id}", "done")
+
     def revision(self) -> int:
         """Count the profile versions ever noted: a change means that there is something to send."""
         return int(self._store.rows("SELECT count(*) FROM profile")[0][0])
+
+    def facts(self, device_id: str) -> bytes:
+        """Give what a gateway last reported about itself, as JSON."""
+        rows = self._store.rows("SELECT facts FROM contact WHERE device_id=?", (device_id,))
+        return bytes(rows[0][0]) if rows else b"{}"
 
     def note_contact(self, device_id: str, at: datetime, state: str, facts: bytes) -> None:
         """Keep the newest contact and the facts that the gateway reported about itself."""
@@ -124,14 +171,15 @@ class Inventory:
                 (device_id, utc_text(at), state, facts),
             )
 
-    def status(self, now: datetime) -> list[GatewayStatus]:
-        """List the fleet as it was last seen."""
-        result = []
-        for device_id in self.gateways():
-            gateway = self.gateway(device_id)
-            assert gateway is not None
-            rows = self._store.rows("SELECT last_contact, state, facts FROM contact WHERE device_id=?", (device_id,))
-            last, state, facts = rows[0] if rows else ("", "unknown", b"{}")
-            days = min((c.not_valid_after_utc - now).days for c in (gateway.tls, gateway.sig, gateway.enc))
-            result.append(GatewayStatus(device_id, last, state, len(self.profiles(device_id)), days, msgspec.Raw(facts)))
-        return result
+    def status(self, now: datetime, device_id: str = "") -> list[GatewayStatus]:
+        """List the fleet as it was last seen, or one gateway of it."""
+        return [
+            GatewayStatus(device, last, state, profiles, (min(map(_end, (tls, sig, enc))) - now).days, msgspec.Raw(facts))
+            for device, tls, sig, enc, last, state, facts, profiles in self._store.rows(_FLEET, (device_id, device_id))
+        ]
+
+
+@lru_cache(maxsize=16_384)
+def _end(certificate: bytes) -> datetime:
+    """Give the end of a certificate's validity; a fleet's certificates are asked for at each look at its list."""
+    return load_certificate(certificate).not_valid_after_utc

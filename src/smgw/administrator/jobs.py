@@ -21,14 +21,18 @@ CREATE TABLE IF NOT EXISTS job (
   id INTEGER PRIMARY KEY, command_id TEXT NOT NULL UNIQUE, device_id TEXT NOT NULL, method TEXT NOT NULL, resource TEXT NOT NULL,
   body BLOB NOT NULL, state TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'failed', 'cancelled')), created_at TEXT NOT NULL,
   created_by TEXT NOT NULL, ended_at TEXT NOT NULL DEFAULT '', status INTEGER NOT NULL DEFAULT 0, code TEXT NOT NULL DEFAULT '',
-  result BLOB NOT NULL DEFAULT x'6e756c6c'
+  result BLOB NOT NULL DEFAULT x'6e756c6c', attempts INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS job_of_gateway ON job (device_id, state, id);
 """
 _BY_COMMAND = "SELECT * FROM job WHERE command_id=?"
 _BY_ID = "SELECT * FROM job WHERE id=?"
 _WAITING = "SELECT * FROM job WHERE state='waiting' AND device_id=? ORDER BY id"
-_NEWEST = "SELECT * FROM job WHERE device_id=? ORDER BY id DESC LIMIT ?"
+_NEWEST = "SELECT * FROM job WHERE device_id=? AND id < ? ORDER BY id DESC LIMIT ?"
+_DONE = "SELECT * FROM job WHERE device_id=? AND state='done' AND method=? AND (resource=? OR resource LIKE ? || '/%') ORDER BY id"
+
+ATTEMPTS = 3
+"""So often a gateway may refuse a command before it could be read; then the job has failed, and the next one has its turn."""
 
 JobState = Literal["waiting", "done", "failed", "cancelled"]
 
@@ -50,6 +54,8 @@ class Job(msgspec.Struct, frozen=True):
     status: int
     code: str
     result: msgspec.Raw
+    attempts: int
+    """How often the gateway refused it without an answer that it signed."""
 
 
 class Jobs:
@@ -59,6 +65,7 @@ class Jobs:
         self._store = store
         self._audit = audit
         store.install(_SCHEMA)
+        store.add_column("job", "attempts", "INTEGER NOT NULL DEFAULT 0")
 
     def add(self, device_id: str, method: str, resource: str, body: object, *, at: datetime, actor: str, random: bytes) -> Job:
         """Queue one command; `random` are 16 octets for its id. Returns the job as it waits."""
@@ -76,9 +83,13 @@ class Jobs:
         """Give what waits for one gateway, oldest first."""
         return self._find(_WAITING, device_id)
 
-    def of(self, device_id: str, limit: int = 100) -> list[Job]:
-        """Give a gateway's jobs, newest first."""
-        return self._find(_NEWEST, device_id, limit)
+    def of(self, device_id: str, limit: int = 100, before: int = 0) -> list[Job]:
+        """Give a gateway's jobs, newest first; `before` the number of a job."""
+        return self._find(_NEWEST, device_id, before or 1 << 62, limit)
+
+    def done(self, device_id: str, method: str, resource: str) -> list[Job]:
+        """Give the jobs that a gateway answered well, of one resource and what lies below it, oldest first."""
+        return self._find(_DONE, device_id, method, resource, resource)
 
     def job(self, job_id: int) -> Job:
         """Give one job. Raises: DomainFault administrator.unknown_job."""
@@ -96,6 +107,19 @@ class Jobs:
                 (state, utc_text(at), answer.status, answer.code, bytes(answer.body), job.id),
             )
             self._audit.note(at, job.created_by, f"order {job.method} {job.resource}", job.device_id, answer.code or state)
+
+    def refuse(self, job: Job, code: str, at: datetime) -> bool:
+        """Note that a gateway refused a command without a signed answer; tells whether the job has failed by that."""
+        attempts = self.job(job.id).attempts + 1
+        failed = attempts >= ATTEMPTS
+        with self._store.write() as database:
+            database.execute("UPDATE job SET attempts=? WHERE id=?", (attempts, job.id))
+            if failed:
+                database.execute(
+                    "UPDATE job SET state='failed', ended_at=?, code=? WHERE id=? AND state='waiting'", (utc_text(at), code, job.id)
+                )
+                self._audit.note(at, job.created_by, f"order {job.method} {job.resource}", job.device_id, code)
+        return failed
 
     def cancel(self, job_id: int, at: datetime, actor: str) -> None:
         """Take back a job that still waits. Raises: DomainFault administrator.unknown_job."""

@@ -98,10 +98,18 @@ class GatewaySession:
         return sent
 
     async def work_off(self) -> int:
-        """Send what waits for this gateway, oldest first; returns how many jobs ended."""
+        """Send what waits for this gateway, oldest first; returns how many jobs ended.
+
+        Raises: as `command`; a job that is refused so three times has failed, so that no job holds up the others for ever.
+        """
         office, ended = self._office, 0
         for job in office.books.jobs.waiting(self._gateway.device_id):
-            answer = await self.command(job.method, job.resource, job.body, job.command_id)
+            try:
+                answer = await self.command(job.method, job.resource, job.body, job.command_id)
+            except PeerFault as fault:
+                failed = office.books.jobs.refuse(job, fault.code, office.clock.now())
+                log.warning("job_refused", gateway=job.device_id, job=job.id, resource=job.resource, code=fault.code, failed=failed)
+                raise
             office.books.jobs.end(job, answer, office.clock.now())
             log.info("job_ended", gateway=job.device_id, job=job.id, resource=job.resource, status=answer.status, code=answer.code)
             ended += 1
@@ -151,20 +159,21 @@ async def serve_gateway(
     try:
         session = GatewaySession(office, known_gateway(office.books.inventory, peer), channel)
         log.info("gateway_connected", gateway=device_id)
-        while not stop.is_set():
-            revision = office.books.inventory.revision(), office.books.jobs.revision()
-            if revision != seen or looks % OBSERVE_LOOKS == 0:
-                require_standing()
-                with office.clock.hold():
-                    if revision != seen:
-                        await session.reconcile()
-                        await session.work_off()
-                    await session.observe()
-                seen = revision
-            looks += 1
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await stop.wait()
+        with office.books.inventory.connected(device_id):
+            while not stop.is_set():
+                revision = office.books.inventory.revision(), office.books.jobs.revision()
+                if revision != seen or looks % OBSERVE_LOOKS == 0:
+                    require_standing()
+                    with office.clock.hold():
+                        if revision != seen:
+                            await session.reconcile()
+                            await session.work_off()
+                        await session.observe()
+                    seen = revision
+                looks += 1
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        await stop.wait()
     except SecurityFault as fault:
         log.warning("gateway_refused", gateway=device_id, code=fault.code)
     except SmgwError as fault:

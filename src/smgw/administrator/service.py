@@ -7,10 +7,12 @@ from typing import cast
 
 import structlog
 
-from smgw.administrator.api import start_api
+from smgw.administrator.api.endpoints import Desk
+from smgw.administrator.app import start_interface
 from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorFolder
 from smgw.administrator.management import Office, serve_gateway
+from smgw.administrator.service_point import ServicePoint
 from smgw.administrator.time_server import serve_time
 from smgw.net.clock import ClockPort
 from smgw.net.http_exchange import Streams
@@ -61,7 +63,9 @@ async def run_administrator(
         stack.callback(books.close)
         await keep_fresh(stack, identity.trust, config.crl_url, clock)
         ports = []
-        for handler, port in ((on_management, config.management_port), (on_time, config.time_port)):
+        point = ServicePoint(identity, books.inventory, books.alarms, clock)
+        listeners = ((on_management, config.management_port), (on_time, config.time_port), (point.serve, config.service_port))
+        for handler, port in listeners:
             server = await listen(
                 handler,
                 config.host,
@@ -75,9 +79,19 @@ async def run_administrator(
             )
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
-        api_port = await start_api(stack, office, folder, config.api_port)
-        ready({"role": "administrator", "management_port": ports[0], "time_port": ports[1], "api_port": api_port})
+        api_port = await start_interface(stack, Desk(office, folder, frozenset(config.four_eyes)), config.api_port)
+        ready(
+            {
+                "role": "administrator",
+                "audit_head": str(books.audit.head()),
+                "management_port": ports[0],
+                "time_port": ports[1],
+                "service_port": ports[2],
+                "api_port": api_port,
+            }
+        )
         await stop.wait()
         if sessions:
             await asyncio.wait(sessions, timeout=SESSION_END_S)
-    return {"role": "administrator", "refused": refused}
+        head = str(books.audit.head())
+    return {"role": "administrator", "audit_head": head, "refused": refused}

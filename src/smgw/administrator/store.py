@@ -48,6 +48,14 @@ class Store:
         with _translated():
             self._database.executescript(schema)
 
+    def add_column(self, table: str, name: str, definition: str) -> bool:
+        """Add a column to a table of an older version; tells whether it was missing."""
+        if name in {row[1] for row in self.rows(f"PRAGMA table_info({table})")}:
+            return False
+        with self.write() as database:
+            database.execute(f"ALTER TABLE {table} ADD COLUMN {name} {definition}")
+        return True
+
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Run statements that count all or not at all; a block within another is a part of that one."""

@@ -1,0 +1,19 @@
+"""The administrator's REST interface: a table of endpoints for each kind of resource.
+
+A new kind of resource is a module with `ENDPOINTS`, added to the tuple below: routes, roles and the OpenAPI document follow from it.
+"""
+
+from smgw.administrator.api import approvals, audit, backup, gateways, jobs, logs, profiles, users
+from smgw.administrator.api.endpoints import Endpoint
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *gateways.ENDPOINTS,
+    *profiles.ENDPOINTS,
+    *jobs.ENDPOINTS,
+    *logs.ENDPOINTS,
+    *approvals.ENDPOINTS,
+    *audit.ENDPOINTS,
+    *users.ENDPOINTS,
+    *backup.ENDPOINTS,
+)
+"""Every endpoint below `/api/v1`."""

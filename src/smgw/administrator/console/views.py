@@ -1,0 +1,163 @@
+"""What each page shows: one function from a call to the values of its template. Source: ADM-01, ADM-06, ADM-10, ADM-13."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from smgw.administrator.api import approvals, audit, gateways, jobs, logs, profiles, users
+from smgw.administrator.api.endpoints import Call
+from smgw.administrator.api.routes import read
+from smgw.administrator.console.language import Language
+from smgw.administrator.users import LOCAL, Role
+from smgw.core.life_cycle import Phase
+from smgw.core.profiles import CommunicationProfile, MeterProfile, profile_key
+
+PAGE_ROWS = 50
+JOBS_SHOWN = 20
+FACTS_SHOWN_ELSEWHERE = frozenset({"state", "clock", "firmware", "phase", "alarms", "self_test", "unknown"})
+
+COMMON_ORDERS: dict[str, tuple[str, str]] = {
+    "state": ("GET", "state"),
+    "meters": ("GET", "rts/meter"),
+    "evaluations": ("GET", "rts/evaluation"),
+    "communications": ("GET", "rts/communication"),
+}
+"""Orders that need no more than a press of a button -> method and resource."""
+
+Values = dict[str, Any]
+View = Callable[[Call, dict[str, str], Language], Values]
+
+
+class Page(NamedTuple):
+    """Describe one page."""
+
+    path: str
+    template: str
+    view: View
+    handler: Callable[[Call], Any]
+    """The endpoint whose roles may see the page."""
+    navigation: str = ""
+    """Key of its entry in the navigation; empty: it has none."""
+
+
+def fleet(call: Call, asked: dict[str, str], _: Language) -> Values:
+    """Show the fleet list."""
+    given = {name: value for name, value in asked.items() if value and name in gateways.FleetQuery.__struct_fields__}
+    query = msgspec.structs.replace(read(given, gateways.FleetQuery, strict=False), limit=PAGE_ROWS)
+    found = gateways.fleet(call._replace(query=query))
+    everything = gateways.fleet(call._replace(query=gateways.FleetQuery(limit=1_000_000)))
+    return {
+        "fleet": found,
+        "query": query,
+        "given": given,
+        "states": sorted({row.state for row in everything.gateways}),
+        "firmwares": sorted({row.firmware for row in everything.gateways} - {""}),
+        "earlier": max(0, query.offset - PAGE_ROWS) if query.offset else None,
+        "later": query.offset + PAGE_ROWS if query.offset + PAGE_ROWS < found.total else None,
+        "sums": {
+            "all": everything.all,
+            "reachable": sum(row.reachable for row in everything.gateways),
+            "alarm": sum(row.alarms > 0 for row in everything.gateways),
+            "expiring": sum(row.certificate_days_left <= 30 for row in everything.gateways),
+        },
+    }
+
+
+def gateway(call: Call, asked: dict[str, str], language: Language) -> Values:
+    """Show one gateway."""
+    view = gateways.gateway(call)
+    held = call.books.inventory.profiles(view.gateway.device_id)
+    name = asked.get("log", "system")
+    log = logs.log(call._replace(path={**call.path, "log": name}, query=logs.LogQuery(language=language.code, limit=PAGE_ROWS)))
+    return {
+        "view": view,
+        "row": view.gateway,
+        "life": _life(view.gateway),
+        "phases": tuple(Phase),
+        "meters": [profile for _, profile in held if isinstance(profile, MeterProfile)],
+        "partners": [profile for _, profile in held if isinstance(profile, CommunicationProfile)],
+        "alarms": [alarm for alarm in _listed(view.facts.get("alarms")) if isinstance(alarm, dict)],
+        "unknown": [meter for meter in _listed(view.facts.get("unknown")) if isinstance(meter, str)][:20],
+        "facts": {name: value for name, value in view.facts.items() if name not in FACTS_SHOWN_ELSEWHERE},
+        "self_test": view.facts.get("self_test") if isinstance(view.facts.get("self_test"), dict) else None,
+        "jobs": jobs.jobs(call._replace(query=jobs.JobsQuery(limit=JOBS_SHOWN))),
+        "orders": COMMON_ORDERS,
+        "log": log,
+        "logs": logs.LOGS,
+        "kinds": profiles_kinds(),
+    }
+
+
+def profiles_kinds() -> tuple[str, ...]:
+    """List the kinds of profiles that a form takes; a consumer's needs digests, which a program makes."""
+    return ("meter", "communication", "evaluation")
+
+
+def _life(row: gateways.GatewayRow) -> Phase | None:
+    """Give the phase that a gateway reported; one that takes commands and reports none is at work."""
+    reported = next((phase for phase in Phase if phase.value == row.phase), None)
+    return reported or (Phase.NORMAL_OPERATION if row.last_contact else None)
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def profile(call: Call, _: dict[str, str], __: Language) -> Values:
+    """Show one profile and its other versions' neighbours."""
+    view = profiles.profile(call)
+    users_of = [
+        profile_key(other)
+        for kind, other in call.books.inventory.profiles(call.path["device_id"])
+        if kind == "evaluation" and view.id in (getattr(other, "meter_id", ""), *getattr(other, "recipients", ()))
+    ]
+    text = msgspec.json.format(msgspec.json.encode(view.profile), indent=2).decode()
+    return {"device_id": call.path["device_id"], "view": view, "text": text, "used_by": users_of}
+
+
+def proposals(call: Call, _: dict[str, str], __: Language) -> Values:
+    """Show what waits for a second person, and what was decided."""
+    rows = approvals.proposals(call._replace(query=approvals.ProposalQuery()))
+    return {
+        "rows": [(row, msgspec.json.format(row.request, indent=2).decode()) for row in rows],
+        "four_eyes": sorted(call.desk.four_eyes),
+        "may_approve": Role.APPROVER in call.user.roles,
+    }
+
+
+def audit_trail(call: Call, asked: dict[str, str], _: Language) -> Values:
+    """Show the audit trail; with `check` its whole chain is walked."""
+    given = {name: value for name, value in asked.items() if value and name in audit.AuditQuery.__struct_fields__}
+    query = msgspec.structs.replace(read(given, audit.AuditQuery, strict=False), limit=PAGE_ROWS)
+    trail = audit.trail(call._replace(query=query))
+    check = audit.check(call._replace(query=audit.HeadQuery(asked.get("head", "")))) if "check" in asked else None
+    last = trail.entries[-1].id if len(trail.entries) == PAGE_ROWS else 0
+    return {"trail": trail, "query": query, "check": check, "head": asked.get("head", ""), "older": last if last > 1 else 0}
+
+
+def user_list(call: Call, _: dict[str, str], __: Language) -> Values:
+    """Show users and roles."""
+    return {"users": users.users(call), "all_roles": tuple(Role)}
+
+
+def account(call: Call, _: dict[str, str], __: Language) -> Values:
+    """Show what the user may do for themselves."""
+    return {
+        "tokens": users.tokens(call),
+        "is_person": call.user.name != LOCAL,
+        "may_backup": Role.KEEPER in call.user.roles,
+        "made": None,
+    }
+
+
+PAGES = (
+    Page("/", "fleet.html", fleet, gateways.fleet, "fleet"),
+    Page("/gateways/{device_id}", "gateway.html", gateway, gateways.gateway),
+    Page("/gateways/{device_id}/profiles/{kind}/{profile_id}", "profile.html", profile, profiles.profile),
+    Page("/proposals", "proposals.html", proposals, approvals.proposals, "proposals"),
+    Page("/audit", "audit.html", audit_trail, audit.trail, "audit"),
+    Page("/users", "users.html", user_list, users.users, "users"),
+    Page("/account", "account.html", account, users.me),
+)
+"""Every page; those with a key stand in the navigation in this order."""

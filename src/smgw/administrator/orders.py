@@ -1,0 +1,85 @@
+"""What users have done to gateways: at once, or as a proposal where the configuration wants a second person.
+
+Source: ADM-02, ADM-10.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from smgw.administrator.approvals import Proposal
+from smgw.administrator.books import Books
+from smgw.administrator.jobs import Job
+from smgw.core.profiles import PROFILE_KINDS
+
+Method = Literal["GET", "PUT", "POST", "DELETE"]
+
+
+class JobOrder(msgspec.Struct, frozen=True):
+    """Ask for one command to be sent."""
+
+    device_id: str
+    method: Method
+    resource: str
+    body: Any = None
+
+
+class ProfileOrder(msgspec.Struct, frozen=True):
+    """Ask for one profile to be held."""
+
+    device_id: str
+    kind: str
+    profile: dict[str, Any]
+
+
+class RemovalOrder(msgspec.Struct, frozen=True):
+    """Ask for one profile to be deleted."""
+
+    device_id: str
+    kind: str
+    id: str
+
+
+class Hand(NamedTuple):
+    """Hold what a deed is done with."""
+
+    books: Books
+    actor: str
+    now: datetime
+    random: Callable[[int], bytes]
+
+
+def add_job(hand: Hand, order: JobOrder) -> Job:
+    """Queue a command."""
+    return hand.books.jobs.add(
+        order.device_id, order.method, order.resource, order.body, at=hand.now, actor=hand.actor, random=hand.random(16)
+    )
+
+
+def put_profile(hand: Hand, order: ProfileOrder) -> None:
+    """Note a profile; the gateway gets it as soon as its channel is open. Raises: as `Inventory.put_profile`."""
+    profile = msgspec.convert(order.profile, type=PROFILE_KINDS[order.kind])
+    hand.books.inventory.put_profile(order.device_id, profile, hand.now, hand.actor)
+
+
+def remove_profile(hand: Hand, order: RemovalOrder) -> Job:
+    """Note that a profile shall not be held, and order its deletion. Raises: as `Inventory.remove_profile`."""
+    with hand.books.store.write():
+        hand.books.inventory.remove_profile(order.device_id, order.kind, order.id, hand.now, hand.actor)
+        return add_job(hand, JobOrder(order.device_id, "DELETE", f"rts/{order.kind}/{order.id}"))
+
+
+DEEDS: dict[str, tuple[Any, Callable[[Hand, Any], Any]]] = {
+    "job": (JobOrder, add_job),
+    "profile": (ProfileOrder, put_profile),
+    "removal": (RemovalOrder, remove_profile),
+}
+"""Name of a deed that can be proposed -> form of its request, and what is done once it is approved."""
+
+
+def perform(hand: Hand, proposal: Proposal) -> Any:
+    """Do what was proposed, in the name of whoever proposed it."""
+    form, deed = DEEDS[proposal.deed]
+    return deed(hand._replace(actor=proposal.proposed_by), msgspec.json.decode(proposal.request, type=form))
