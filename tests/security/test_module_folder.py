@@ -8,7 +8,18 @@ from tests.softhsm import PIN, fresh_token, library, write_configuration
 
 from smgw.core.errors import SmgwError
 from smgw.security import module_folder
-from smgw.security.module_folder import CONFIG_FILE, MixedModule, create_backend, is_tls_key, module_config, open_backend
+from smgw.security.module_folder import (
+    CONFIG_FILE,
+    SECRET_FILE,
+    MixedModule,
+    create_backend,
+    discard_beginnings,
+    has_module,
+    is_tls_key,
+    module_config,
+    open_backend,
+    open_or_create_backend,
+)
 from smgw.security.pkcs11 import Pkcs11Module
 from smgw.security.software import SoftwareModule
 
@@ -85,3 +96,38 @@ def test_names_tell_where_keys_lie() -> None:
     assert all(is_tls_key(name) for name in ("GW_WAN_TLS", "GW_WAN_TLS_PRE", "GW_WAN_TLS_G2", "GW_HAN_TLS", "GW_LMN_TLS"))
     assert not any(is_tls_key(name) for name in ("GW_WAN_SIG", "GW_WAN_ENC_G2", "GWADM_AUT", "IMPORT", "HTLSX"))
     assert module_config(Path("/nonexistent")).tls_keys == "token"
+
+
+@pytest.mark.parametrize("kind", ["software", "token", "mixed"])
+def test_to_open_or_create_makes_one_module(tmp_path: Path, kind: str) -> None:
+    if kind != "software":
+        write_configuration(tmp_path, "token" if kind == "token" else "software")
+    assert has_module(tmp_path) == (kind != "software")
+    open_or_create_backend(tmp_path).generate("GW_WAN_SIG", "secp256r1")
+    assert open_or_create_backend(tmp_path).names() == ["GW_WAN_SIG"]
+    assert has_module(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["software", "token", "mixed"])
+def test_beginnings_are_discarded_and_nothing_else(tmp_path: Path, kind: str) -> None:
+    if kind != "software":
+        write_configuration(tmp_path, "token" if kind == "token" else "software")
+    keys, files = frozenset({"IMPORT"}), frozenset({"RECORD"})
+    discard_beginnings(tmp_path, keys, files)
+    for _ in range(2):
+        module = create_backend(tmp_path)
+        module.generate("IMPORT", "secp256r1")
+        module.put_file("RECORD", b"x")
+        discard_beginnings(tmp_path, keys, files)
+    module = create_backend(tmp_path)
+    module.generate("GW_WAN_SIG", "secp256r1")
+    with pytest.raises(SmgwError, match=r"module\.exists"):
+        discard_beginnings(tmp_path, keys, files)
+    assert open_backend(tmp_path).names() == ["GW_WAN_SIG"]
+
+
+def test_a_key_store_that_was_begun_and_not_finished_is_discarded(tmp_path: Path) -> None:
+    (tmp_path / SECRET_FILE).write_text("secret")
+    (tmp_path / SECRET_FILE).chmod(0o600)
+    discard_beginnings(tmp_path, frozenset(), frozenset())
+    assert not (tmp_path / SECRET_FILE).exists()

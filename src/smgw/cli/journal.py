@@ -24,10 +24,9 @@ from smgw.core.status_word import to_hex_msb_first
 from smgw.gateway.config import GatewayFolder
 from smgw.gateway.exports import ExportFormat, ExportRequest
 from smgw.gateway.journal_signature import verify_statements
-from smgw.net.identity import TRIPLE_FILE
+from smgw.net.identity import TRIPLE_FILE, open_module
 from smgw.pki.triple import read_certificates, triple_of
-from smgw.security.secret_file import load_secret
-from smgw.security.software import SoftwareModule
+from smgw.security.module_folder import has_module
 from smgw.storage.journal import Journal
 from smgw.storage.journal_export import EXPORTED, ExportAbout, ExportChain, bounded_lines, export_chains, verify_export
 from smgw.storage.journal_readings import READINGS, REGISTERS
@@ -55,13 +54,12 @@ class Content(StrEnum):
 def open_gateway_journal(data_dir: Path) -> Journal:
     """Open the journal of a gateway's folder to read; the folder's security module gives the key.
 
-    Raises: ConfigError gateway.not_initialised, and what `SoftwareModule.open` and `Journal.open_read_only` raise.
+    Raises: ConfigError gateway.not_initialised, and what `open_module` and `Journal.open_read_only` raise.
     """
     folder = GatewayFolder(data_dir)
-    if not folder.module.is_file() or not folder.secret.is_file():
+    if not has_module(folder.path):
         raise ConfigError("gateway.not_initialised", str(data_dir))
-    module = SoftwareModule.open(folder.module, load_secret(folder.secret))
-    return Journal.open_read_only(folder.journal, module.storage_key("journal"))
+    return Journal.open_read_only(folder.journal, open_module(folder.path).storage_key("journal"))
 
 
 @contextmanager

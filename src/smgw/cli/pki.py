@@ -31,9 +31,8 @@ from smgw.pki.requests import RequestPackage, make_request_package, read_request
 from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS, KeyNames, kind_of, read_certificates
 from smgw.pki.trust import TrustStore
 from smgw.security.files import write_durably
+from smgw.security.module_folder import open_backend, open_or_create_backend
 from smgw.security.policy import Use, curve_name, preferred_curve
-from smgw.security.secret_file import create_secret, load_secret
-from smgw.security.software import SoftwareModule
 
 app = typer.Typer(name="pki", help="Run the test SM-PKI and look at certificates. Only test names are issued.", no_args_is_help=True)
 
@@ -146,11 +145,8 @@ def request_command(
     with _faults_shown(as_json):
         if role not in END_ENTITY_ROLES:
             raise UsageError("pki.role", role)
-        if (folder / MODULE_FILE).exists():
-            module = SoftwareModule.open(folder / MODULE_FILE, load_secret(folder / SECRET_FILE))
-        else:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            module = SoftwareModule.create(folder / MODULE_FILE, create_secret(folder / SECRET_FILE))
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        module = open_or_create_backend(folder)
         keys = KeyNames(*(f"{key}{suffix}" for key in KEYS_OF_ROLE[role]))
         for key in keys:
             if key not in module.names():
@@ -161,7 +157,7 @@ def request_command(
     if as_json:
         _print_json({"ok": True, "keys": keys, "request": asked})
     else:
-        _say(f"{asked['subject']}\nkeys     {', '.join(keys)} in {folder / MODULE_FILE}\nrequest  {out}")
+        _say(f"{asked['subject']}\nkeys     {', '.join(keys)} in {folder}\nrequest  {out}")
 
 
 @app.command("issue")
@@ -215,7 +211,7 @@ def keys_command(
 ) -> None:
     """List the names, curves and public keys of a security module; private keys are never shown."""
     with _faults_shown(as_json):
-        module = SoftwareModule.open(folder / MODULE_FILE, load_secret(folder / SECRET_FILE))
+        module = open_backend(folder)
         form = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
         lines = []
         for name in module.names():

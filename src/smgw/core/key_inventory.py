@@ -88,6 +88,7 @@ PHASE_OBJECTS: tuple[PhaseObjects, ...] = (
         adds=frozenset({ROOT_CERTIFICATE}) | _pairs(*(f"GW_WAN_{kind}_PRE" for kind in WAN_KINDS)) | _PRE,
         clause="2.3.1.1",
     ),
+    PhaseObjects(Phase.PRE_PERSONALISATION_1, Place.GATEWAY, optional=_PRE, clause="our choice: copies of what the module holds"),
     PhaseObjects(Phase.INTEGRATION, Place.MODULE, adds=frozenset({GATEWAY_PIN}), optional=frozenset({STORAGE_KEY}), clause="2.3.1.2"),
     PhaseObjects(Phase.INTEGRATION, Place.GATEWAY, adds=frozenset({GATEWAY_PIN, STORAGE_KEY}), clause="2.3.1.2"),
     PhaseObjects(

@@ -14,27 +14,26 @@ from typing import NamedTuple
 import msgspec
 from cryptography import x509
 
-from smgw.core.errors import CertificateRejected, ConfigError, PeerFault, SmgwError
+from smgw.core.errors import CertificateRejected, ConfigError, SmgwError
 from smgw.core.identifiers import DeviceId
 from smgw.core.instant import Clock
 from smgw.core.key_inventory import IMPORT_KEY, ROOT_CERTIFICATE
 from smgw.core.life_cycle import Action, Actor, Mark, Phase
 from smgw.core.log_event import Log
+from smgw.gateway.certificate_check import check_own_triple
 from smgw.gateway.config import AdministratorConfig, GatewayConfig, GatewayFolder, LinkConfig
 from smgw.gateway.initial_configuration import VerifiedConfiguration, verify_initial_configuration
 from smgw.gateway.lifecycle import LifeKeeper, Tell
 from smgw.gateway.local_pin import make_pin
 from smgw.gateway.own_identity import PROVISIONAL_KEYS, der_of
-from smgw.net.identity import PIN_FILE, TRUST_FOLDER, guarded, key_id_of
-from smgw.pki.chain import ByPinning, CertificateUse, validate
-from smgw.pki.names import Role, role_of
+from smgw.net.identity import PIN_FILE, TRUST_FOLDER, guarded
+from smgw.pki.names import Role
 from smgw.pki.parsing import load_certificate
 from smgw.pki.requests import make_request_package
-from smgw.pki.triple import CertificateTriple, KeyNames, read_certificates, triple_of
+from smgw.pki.triple import read_certificates
 from smgw.pki.trust import TrustStore
 from smgw.security.key_guard import RECORD, KeyGuard, ModuleState
 from smgw.security.module_folder import create_backend, discard_beginnings, open_backend
-from smgw.security.octet_signature import key_id
 from smgw.security.policy import Use, preferred_curve
 from smgw.security.secret_file import create_secret, load_secret
 from smgw.security.tls import pem_bundle
@@ -43,7 +42,6 @@ from smgw.storage.journal import Journal
 JOURNAL_PURPOSE = "journal"
 LOG_PAGE = 200
 LOCAL = (Actor.INTEGRATOR, Actor.FIRST_CONFIGURATOR)
-_USES = (CertificateUse.TLS_CLIENT, CertificateUse.SIG, CertificateUse.ENC)
 
 
 class Workshop(NamedTuple):
@@ -153,40 +151,16 @@ def import_seal(workshop: Workshop, certificates: bytes) -> None:
     Raises: CertificateRejected, DecodeFault; PeerFault lifecycle.seal for another device or other keys.
     """
     workshop.keeper.require(Action.IMPORT_SEAL)
-    triple, issuers = check_triple(workshop, certificates, PROVISIONAL_KEYS)
+    root = load_certificate(workshop.module.get_file(ROOT_CERTIFICATE))
+    triple, issuers = check_own_triple(
+        certificates, workshop.module, PROVISIONAL_KEYS, workshop.keeper.record.device_id, workshop.clock.now(), anchors=[root]
+    )
     workshop.folder.write(workshop.folder.seal, triple.to_pem() + pem_bundle(issuers))
     _add_trust(workshop, issuers)
     chain = [der_of(issuer) for issuer in issuers]
     for use, certificate in zip(("TLS", "SIG", "ENC"), triple, strict=True):
         workshop.module.import_certificate(f"GW_WAN_{use}_CRT_PRE", der_of(certificate), chain)
     _done(workshop, Action.IMPORT_SEAL, *(_own(workshop, use, "seal imported") for use in ("TLS", "SIG", "ENC")))
-
-
-def check_triple(workshop: Workshop, certificates: bytes, keys: KeyNames) -> tuple[CertificateTriple, list[x509.Certificate]]:
-    """Check a triple for this gateway's keys with the sub-CA that issued it; gives both.
-
-    Raises: CertificateRejected, DecodeFault; PeerFault lifecycle.seal.
-    """
-    found = read_certificates(certificates)
-    issuers = [one for one in found if role_of(one) is Role.SUB_CA]
-    triple = triple_of([one for one in found if role_of(one) not in (Role.SUB_CA, Role.ROOT)])
-    root = load_certificate(workshop.module.get_file(ROOT_CERTIFICATE))
-    for use, certificate, key in zip(_USES, triple, keys, strict=True):
-        standing = ByPinning.of(certificate)
-        valid = validate(
-            certificate,
-            intermediates=issuers,
-            anchors=[root],
-            standings=standing,
-            now=workshop.clock.now(),
-            use=use,
-            roles=frozenset({Role.SMGW}),
-        )
-        if str(valid.device_id) != workshop.keeper.record.device_id:
-            raise PeerFault("lifecycle.seal", str(valid.device_id))
-        if key_id_of(certificate) != key_id(workshop.module.public_key(key)):
-            raise PeerFault("lifecycle.seal", key)
-    return triple, [one for one in issuers if one.subject == triple.tls.issuer]
 
 
 def _own(workshop: Workshop, use: str, change: str) -> Tell:

@@ -128,6 +128,11 @@ def module_config(folder: Path) -> SecurityModuleConfig:
     return config
 
 
+def has_module(folder: Path) -> bool:
+    """Tell whether a folder has a security module, or names one."""
+    return (folder / CONFIG_FILE).is_file() or ((folder / MODULE_FILE).is_file() and (folder / SECRET_FILE).is_file())
+
+
 def create_backend(folder: Path) -> ModuleBackend:
     """Make the empty security module of a folder, in the token that its configuration names, or in software.
 
@@ -151,6 +156,38 @@ def open_backend(folder: Path) -> ModuleBackend:
         return _open_software(folder)
     token = _token_backend("open", folder, config)
     return token if config.tls_keys == "token" else MixedModule(token, _open_software(folder))
+
+
+def open_or_create_backend(folder: Path) -> ModuleBackend:
+    """Open the security module of a folder, or make it where there is none; raises as both."""
+    if module_config(folder).backend == "software":
+        return open_backend(folder) if (folder / MODULE_FILE).exists() else create_backend(folder)
+    try:
+        return open_backend(folder)
+    except ConfigError as problem:
+        if problem.code != "module.missing":
+            raise
+    return create_backend(folder)
+
+
+def discard_beginnings(folder: Path, keys: frozenset[str], files: frozenset[str]) -> None:
+    """Remove what is left of a module whose making was cut short; one that holds other keys or files stays as it is.
+
+    Raises: ConfigError module.exists, as `open_backend`.
+    """
+    try:
+        backend = open_backend(folder)
+        if not (keys >= set(backend.names()) and files >= set(backend.files())):
+            raise ConfigError("module.exists", folder.name)
+        for name in backend.names():
+            backend.destroy(name)
+        for name in backend.files():
+            backend.delete_file(name)
+    except ConfigError as problem:
+        if problem.code not in ("module.missing", "secret.missing"):
+            raise
+    for left in (MODULE_FILE, SECRET_FILE):
+        (folder / left).unlink(missing_ok=True)
 
 
 def _create_software(folder: Path) -> SoftwareModule:
