@@ -106,6 +106,21 @@ def test_a_role_ends_with_whoever_started_it(standard_input: int, capsys: pytest
     assert lines(capsys.readouterr().out)[-1]["event"] == "stopped"
 
 
+@pytest.mark.req("OPS-05")
+@pytest.mark.parametrize("source", ["/dev/null", "a file", "nothing", "closed"])
+def test_an_input_that_can_not_be_waited_for_has_ended(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(source) if source.startswith("/") else tmp_path / "input"
+    path.touch()
+    with path.open() as stdin:
+        if source == "closed":
+            stdin.close()
+        monkeypatch.setattr("sys.stdin", None if source == "nothing" else stdin)
+        assert run_role(until_stopped, "system", stop_on_eof=True) == 0
+    assert [line["event"] for line in lines(capsys.readouterr().out)] == ["ready", "stopped"]
+
+
 def test_a_stop_that_takes_long_names_what_still_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(service, "SLOW_STOP_S", 0.0)
 

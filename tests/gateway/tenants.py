@@ -6,7 +6,7 @@
 | 2 | West | always |
 | 3 | East, then West, then North | one after another |
 | 4 | East the import, North the export | at the same time |
-| 5 | North | always |
+| 5 | North; West has a contract that is still to come | always |
 """
 
 import re
@@ -89,6 +89,7 @@ DEALS = (
     Deal(EAST, "taf7-east-roof-5105.sm", 4, IMPORT, 7441),
     Deal(NORTH, "taf7-north-roof-5302.sm", 4, EXPORT, 7442),
     Deal(NORTH, "taf7-north-one-5303.sm", 5, IMPORT, 7451),
+    Deal(WEST, "taf7-west-next-5203.sm", 5, IMPORT, 7452, start=NOW + HOUR),
 )
 
 

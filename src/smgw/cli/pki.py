@@ -224,7 +224,10 @@ def keys_command(
 
 
 @app.command("show")
-def show_command(file: Annotated[Path, typer.Argument(metavar="FILE")], as_json: AsJson = False) -> None:
+def show_command(
+    file: Annotated[Path, typer.Argument(help="Certificate, PEM bundle, revocation list or request package.", metavar="FILE")],
+    as_json: AsJson = False,
+) -> None:
     """Show what certificates, a revocation list or a request package say. Showing isn't checking."""
     with _faults_shown(as_json):
         found = _read_any(file)

@@ -118,9 +118,14 @@ def _place(awaited: object) -> str:
 
 
 def _watch_standard_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Stop when whoever started us is gone, however it went."""
-    handle = sys.stdin.fileno()
-    os.set_blocking(handle, False)
+    """Stop when whoever started us is gone, however it went; a file, `/dev/null` or a closed input has ended already."""
+    try:
+        handle = sys.stdin.fileno()
+        os.set_blocking(handle, False)
+    except (AttributeError, ValueError, OSError):
+        # There is no standard input, so nobody can end it later.
+        stop.set()
+        return
 
     def readable() -> None:
         with suppress(BlockingIOError):
@@ -128,4 +133,8 @@ def _watch_standard_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) 
                 loop.remove_reader(handle)
                 stop.set()
 
-    loop.add_reader(handle, readable)
+    try:
+        loop.add_reader(handle, readable)
+    except PermissionError:
+        # A file never makes its reader wait: it can't be watched, and needn't be.
+        stop.set()

@@ -34,8 +34,8 @@ from smgw.protocol.digest_auth import CONSUMER_REALM, Algorithm, ha1
 from smgw.storage.journal import Journal, StoredLogEntry
 
 NOW = datetime(2026, 11, 21, 13, 17, 20, tzinfo=UTC)
-USER, PASSWORD = "familie-weber", "Xk2-9fQm-77pL-sooT"
-OTHER_USER, OTHER_PASSWORD = "nachbar", "geheim-4711-abcd"
+USER, PASSWORD = "consumer", "Xk2-9fQm-77pL-sooT"
+OTHER_USER, OTHER_PASSWORD = "neighbour", "gate-4711-abcd"
 CONSUMER, OTHER_CONSUMER = "consumer1.sm", "consumer2.sm"
 METER, OTHER_METER = "1ISK0070123456", "0a01454d480000aabbcc"
 TAF7, TAF1, OTHER_TAF7 = "taf7-1.sm", "taf1-1.sm", "taf7-2.sm"
@@ -84,7 +84,7 @@ def profiles() -> list[Profile]:
         consumer(OTHER_CONSUMER, OTHER_USER, OTHER_PASSWORD, language="en"),
         contract(TAF7, CONSUMER, METER),
         contract(TAF1, CONSUMER, METER, taf=1, usage_point_name="TAF1_STROM", delivery="billing", registers=(str(ACTIVE_ENERGY_IMPORT),)),
-        contract(OTHER_TAF7, OTHER_CONSUMER, OTHER_METER, registers=(str(ACTIVE_ENERGY_IMPORT),), usage_point_name="NACHBAR"),
+        contract(OTHER_TAF7, OTHER_CONSUMER, OTHER_METER, registers=(str(ACTIVE_ENERGY_IMPORT),), usage_point_name="NEIGHBOUR"),
     ]
 
 
@@ -239,7 +239,7 @@ class ConsumerGateway:
         self.state, self.clock_status, self.leds = State.NORMAL, ClockStatus.VALID, leds
         self.self_tests = 0
         self.certificate, self.key, self.der = self_signed("1EBSI0012345678.SMGW", curve or ec.SECP384R1(), folder)
-        self.client_certificate, self.client_key, self.client_der = self_signed("weber", ec.SECP256R1(), folder)
+        self.client_certificate, self.client_key, self.client_der = self_signed("consumer", ec.SECP256R1(), folder)
         self.journal = Journal.open(folder / "journal.db", bytes(32))
         fill(self.journal)
         fingerprint = hashlib.sha256(self.client_der).hexdigest()

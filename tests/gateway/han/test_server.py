@@ -250,8 +250,8 @@ def test_after_log_out_the_remembered_password_is_not_taken_silently(gateway: Co
 @pytest.mark.req("CON-03")
 def test_a_session_of_one_consumer_is_not_that_of_another(gateway: ConsumerGateway) -> None:
     with client(gateway) as web, client(gateway, OTHER_USER, OTHER_PASSWORD) as other:
-        assert "NACHBAR" not in web.get("/contracts").text
-        assert "TAF7_BEZUG" not in other.get("/contracts").text and "NACHBAR" in other.get("/contracts").text
+        assert "NEIGHBOUR" not in web.get("/contracts").text
+        assert "TAF7_BEZUG" not in other.get("/contracts").text and "NEIGHBOUR" in other.get("/contracts").text
         assert other.get("/?contract=taf7-1.sm").status_code == 404
         assert other.get("/readings?contract=taf7-1.sm").status_code == 404
         # A certificate of one consumer beside the cookie of another starts a session of its own.
