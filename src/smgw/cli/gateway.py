@@ -6,16 +6,23 @@ program of its own: same process id, same standard streams, a tenth less memory.
 
 import asyncio
 import os
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from smgw.gateway.config import GatewayFolder
+    from smgw.gateway.starter import Program
+    from smgw.net.clock import ClockPort
 
 app = typer.Typer(help="Run a gateway.", no_args_is_help=True)
 
 STOP_ON_EOF = "--stop-on-eof"
+SLOT = "--slot"
 
 
 @app.callback()
@@ -52,19 +59,73 @@ def sign_program_command(data: Annotated[Path, typer.Option(help="The gateway's 
     typer.echo(f"signed: version {version}")
 
 
-def serve(data: Path, clock: str, *, stop_on_eof: bool) -> int:
-    """Run the gateway in this process until it is stopped; gives the exit code."""
+def serve(data: Path, clock: str, *, stop_on_eof: bool) -> tuple[int, bool]:
+    """Run the gateway in this process until it is stopped; gives the exit code, and whether it wants to be started again."""
     from smgw.cli.service import Ready, run_role
     from smgw.gateway.config import GatewayFolder
+    from smgw.gateway.firmware import Host
     from smgw.gateway.service import run_gateway
     from smgw.net.clock import ClockPort
 
-    async def role(port: ClockPort, ready: Ready, stop: asyncio.Event) -> dict[str, object]:
-        return await run_gateway(GatewayFolder(data), port, ready, stop)
+    again = False
 
-    return run_role(role, clock, stop_on_eof=stop_on_eof)
+    async def role(port: ClockPort, ready: Ready, stop: asyncio.Event) -> dict[str, object]:
+        def restart() -> None:
+            nonlocal again
+            again = True
+            stop.set()
+
+        return await run_gateway(GatewayFolder(data), port, ready, stop, Host(restart, signal.alarm))
+
+    return run_role(role, clock, stop_on_eof=stop_on_eof), again
+
+
+def start(words: list[str]) -> int:
+    """Run the program that the active slot holds, or the installed one; gives the exit code.
+
+    `words` are exactly those that `run` wrote, so that a list of processes shows what was typed. A slot's program is the same process, too,
+    started with two words more.
+    """
+    from smgw.gateway import starter
+    from smgw.gateway.config import GatewayFolder
+
+    data, clock = Path(words[3]), words[5]
+    if SLOT not in words:
+        program = _chosen(GatewayFolder(data), clock)
+        if program is not None:
+            if program.on_trial:
+                signal.alarm(starter.STARTUP_S)
+            _execute([*words, SLOT, program.slot], starter.environment(program.path), "-P")
+    code, again = serve(data, clock, stop_on_eof=STOP_ON_EOF in words)
+    if again or (code != 0 and SLOT in words and starter.is_on_trial(GatewayFolder(data))):
+        _execute(words[: words.index(SLOT)] if SLOT in words else words, starter.environment(None))
+    return code
+
+
+def _chosen(folder: "GatewayFolder", clock: str) -> "Program | None":
+    from smgw.cli.service import configure_diagnostics
+    from smgw.core.errors import SmgwError
+    from smgw.gateway import starter
+    from smgw.net.clock import open_clock
+
+    configure_diagnostics()
+    try:
+        return starter.choose(folder, lambda: _now(open_clock(clock)))
+    except SmgwError:
+        # The installed program finds the same fault and reports it in the way of a start.
+        return None
+
+
+def _now(clock: "ClockPort") -> datetime:
+    try:
+        return clock.now()
+    finally:
+        clock.close()
+
+
+def _execute(words: list[str], environment: dict[str, str], *options: str) -> None:
+    os.execve(sys.executable, [sys.executable, *options, "-m", "smgw.cli.gateway", *words], environment)  # noqa: S606
 
 
 if __name__ == "__main__":
-    # Exactly the words that `run` wrote: a list of processes shows what was typed.
-    sys.exit(serve(Path(sys.argv[4]), sys.argv[6], stop_on_eof=STOP_ON_EOF in sys.argv[7:]))
+    sys.exit(start(sys.argv[1:]))

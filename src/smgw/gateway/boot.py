@@ -4,7 +4,8 @@ Checked at each start, in this order: every file of the program against a signed
 the inactive slot has been bad; each key against its certificate; the journal. A damaged program, another version or a slot bad for too long
 lead to Secure State Boot, anything else to the restart loop: the process ends, and whoever started it starts it again.
 
-The manifest is signed by the manufacturer's certificate when the folder holds one. Otherwise it is made where the program is installed from
+A program that an update has put into the active slot has the maker's manifest (see `smgw.gateway.slot_program`). That of the installed
+program is signed by the manufacturer's certificate when the folder holds one. Otherwise it is made where the program is installed from
 source, and signed by the gateway's own key: it then shows damage and change, not who wrote the program. That is this project's choice.
 
 Of the journal a start walks only what came after the last seal of each chain, so that it takes no longer after years. The complete walk
@@ -13,6 +14,7 @@ Source: STATE-01, STATE-03; handbook D-2.1, D-2.5.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -35,8 +37,10 @@ from smgw.gateway.firmware_model import (
     make_manifest,
     read_manifest,
 )
+from smgw.gateway.firmware_record import load_slots
 from smgw.gateway.journal_signature import journal_check, verify_statements
 from smgw.gateway.self_test import check_keys
+from smgw.gateway.slot_program import program_manifest
 from smgw.net.identity import Identity, load_identity
 from smgw.pki.triple import GATEWAY_KEYS, read_certificates
 from smgw.security.content import sign_detached, verify_detached
@@ -110,11 +114,22 @@ def _read(path: Path) -> bytes:
 
 
 def _manifest(subject: Subject) -> Manifest:
-    """Give the manifest once its signature is verified."""
+    """Give the manifest of the program that should run, once its signature is verified."""
     folder = subject.folder
+    slot = _updated(folder)
+    if slot:
+        return program_manifest(folder, slot)
     signer = _manufacturer(folder) if folder.manufacturer.exists() else subject.identity.triple.sig
     octets = _read(folder.manifest)
     return read_manifest(verify_detached(_read(folder.manifest_signature), octets, signer=lambda _claim: signer).content)
+
+
+def _updated(folder: GatewayFolder) -> str:
+    """Name the active slot when an update has put a program into it; what is wrong with the slots, other checks tell."""
+    with suppress(IntegrityFault):
+        slot = _slots(folder).active
+        return slot if folder.slot(slot).exists() else ""
+    return ""
 
 
 def _manufacturer(folder: GatewayFolder) -> x509.Certificate:
@@ -125,10 +140,10 @@ def _manufacturer(folder: GatewayFolder) -> x509.Certificate:
 
 
 def _slots(folder: GatewayFolder) -> Slots:
-    try:
-        return msgspec.json.decode(_read(folder.slots), type=Slots)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-        raise IntegrityFault("boot.files", f"{folder.slots.name}: {str(problem)[:100]}") from problem
+    slots = load_slots(folder)
+    if slots is None:
+        raise IntegrityFault("boot.files", f"{folder.slots.name} is missing")
+    return slots
 
 
 def _check_program(subject: Subject) -> None:
@@ -213,7 +228,8 @@ def _with_running(folder: GatewayFolder, running: str, now: datetime) -> Slots:
     if not folder.slots.exists():
         return first_slots(running, now)
     slots = _slots(folder)
-    if slots.running.version == running:
+    # A program that an update has put into the active slot stays in force.
+    if slots.running.version == running or folder.slot(slots.active).exists():
         return slots
     fresh = first_slots(running, now).a
     return msgspec.structs.replace(slots, a=fresh) if slots.active == "a" else msgspec.structs.replace(slots, b=fresh)

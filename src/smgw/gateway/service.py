@@ -26,6 +26,8 @@ from smgw.gateway.clock import GatewayClock
 from smgw.gateway.config import GatewayConfig, GatewayFolder, LinkConfig
 from smgw.gateway.delivery import Pump, Sender
 from smgw.gateway.evaluation import Evaluation
+from smgw.gateway.firmware import Firmware, Host
+from smgw.gateway.firmware import Parts as FirmwareParts
 from smgw.gateway.gpio import KernelLamps, drive_lamps
 from smgw.gateway.guard import Guard
 from smgw.gateway.han.journal_data import JournalData
@@ -64,7 +66,7 @@ class Gateway:
     Source: STATE-01, LMN-03, WAN-01, CON-01.
     """
 
-    def __init__(self, folder: GatewayFolder, base_clock: ClockPort) -> None:
+    def __init__(self, folder: GatewayFolder, base_clock: ClockPort, host: Host | None = None) -> None:
         self._folder = folder
         self.config: GatewayConfig = folder.load()
         self.identity: Identity = load_identity(folder.path, GATEWAY_KEYS)
@@ -121,6 +123,7 @@ class Gateway:
         )
 
         administrator = self.config.administrator
+        self.firmware = self._firmware(host)
         self.channel = ManagementChannel(
             self._context(), administrator, self.identity, self.clock, self.recorder, lambda: self.clock.status is ClockStatus.VALID
         )
@@ -147,6 +150,7 @@ class Gateway:
             stack.callback(lamps.cancel)
             who: dict[str, object] = {"role": "gateway", "gateway_id": str(self.device_id)}
             if self.states.is_dead:
+                self.firmware.abandon("firmware.self_test", str(self.states.state))
                 ready({**who, "state": str(self.states.state)})
             else:
                 await self._operate(lambda facts: ready({**who, **facts}), stop)
@@ -216,6 +220,7 @@ class Gateway:
             ("deliveries", run_while_allowed(self.states, Permission.DELIVER, self.pump.run)),
             ("consumers", self._consumers.follow(self.states, Permission.SERVE_CONSUMER)),
             ("upkeep", self.guard.upkeep.run()),
+            ("firmware", self.firmware.run()),
             *((f"link {link.name}", self._read(link, keeper.tried)) for link in self.config.links),
         ]
 
@@ -355,6 +360,22 @@ class Gateway:
             self._dead.set()
         self._admitted.set()
 
+    def _firmware(self, host: Host | None) -> Firmware:
+        return Firmware(
+            FirmwareParts(
+                folder=self._folder,
+                administrator=self.config.administrator,
+                identity=self.identity,
+                journal=self.journal,
+                recorder=self.recorder,
+                clock=self.clock,
+                upkeep=self.guard.upkeep,
+                consumers=lambda: {profile.consumer_id for profile in self.evaluation_profiles()},
+                connected=lambda: self.channel.connected,
+                host=host,
+            )
+        )
+
     def _context(self) -> Context:
         administrator = self.config.administrator
         return Context(
@@ -373,6 +394,7 @@ class Gateway:
             profile_installed=self._install,
             evaluation=self.evaluation,
             queued=self.pump.wake.set,
+            firmware=self.firmware,
             wake_up_set=lambda settings: self.receiver.change(settings),
             break_up=lambda: self.channel.break_up(),
         )
@@ -385,6 +407,7 @@ class Gateway:
             "firmware": version("smgw"),
             "program_hash": self.guard.program_hash,
             "unknown": self.acquisition.unknown,
+            "update": self.firmware.facts(),
             **self.guard.facts(),
             "wake_up": self.receiver.facts(),
             **self.counters(),
@@ -396,11 +419,14 @@ def _now_ms() -> int:
 
 
 async def run_gateway(
-    folder: GatewayFolder, clock: ClockPort, ready: Callable[[dict[str, object]], None], stop: asyncio.Event
+    folder: GatewayFolder, clock: ClockPort, ready: Callable[[dict[str, object]], None], stop: asyncio.Event, host: Host | None = None
 ) -> dict[str, object]:
-    """Run the gateway of a folder until the event is set. Raises: IntegrityFault boot.failed, and what its parts can't be opened with."""
+    """Run the gateway of a folder until the event is set; only with `host` can it change its program.
+
+    Raises: IntegrityFault boot.failed, and what its parts can't be opened with.
+    """
     try:
-        gateway = Gateway(folder, clock)
+        gateway = Gateway(folder, clock, host)
     except (IntegrityFault, SecurityFault) as fault:
         # A journal that does not open is the gravest of what a start can find.
         boot.note_outcome(folder, boot.load_record(folder), fault.code)

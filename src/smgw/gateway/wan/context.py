@@ -15,6 +15,7 @@ from smgw.core.instant import Clock
 from smgw.core.profiles import Profile
 from smgw.core.state import State
 from smgw.gateway.evaluation import Evaluation
+from smgw.gateway.firmware import Firmware
 from smgw.gateway.logs import Recorder
 from smgw.gateway.wan.wakeup import WakeUpSettings
 from smgw.security.content import Credential
@@ -50,6 +51,7 @@ class Context(NamedTuple):
     """Wakes the delivery of what an order has put into the outbox."""
     wake_up_set: Callable[[WakeUpSettings], None] = _nothing
     """Lets the wake-up receiver go on with what the administrator set."""
+    firmware: Firmware | None = None
     break_up: Callable[[], None] = _nothing
     """Closes the management channel once the present command is answered."""
 

@@ -4,7 +4,7 @@ The consumer log has no route: only the consumer reads it.
 """
 
 from smgw.gateway.wan.context import Routes
-from smgw.gateway.wan.routes import connection, monitoring, orders, profiles
+from smgw.gateway.wan.routes import connection, firmware, monitoring, orders, profiles
 
-ROUTES: Routes = profiles.ROUTES | monitoring.ROUTES | orders.ROUTES | connection.ROUTES
+ROUTES: Routes = profiles.ROUTES | monitoring.ROUTES | orders.ROUTES | connection.ROUTES | firmware.ROUTES
 """Every route of the management channel."""
