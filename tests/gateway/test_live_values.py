@@ -15,7 +15,7 @@ from smgw.core.errors import DomainFault
 from smgw.core.instant import ClockStatus
 from smgw.core.log_event import Log
 from smgw.core.obis import Obis
-from smgw.core.profiles import PROFILE_KINDS, EvaluationProfile, Profile
+from smgw.core.profiles import PROFILE_KINDS, CommunicationProfile, EvaluationProfile, Profile
 from smgw.core.reading import Reading
 from smgw.core.status_word import GatewayStatus
 from smgw.gateway.acquisition import Record, Value
@@ -49,9 +49,10 @@ class Bench:
         evaluation = Evaluation(self.journal, recorder, GATEWAY_ID, lambda n: next(serial).to_bytes(n, "big"))
         self.live = LiveValues(self.journal, recorder, evaluation, lambda reading: bytes(64))
 
-    def install(self, profile: EvaluationProfile) -> None:
-        check_profile(profile, INSTALLED, START)
-        for each in (*all_profiles()[:3], profile):
+    def install(self, profile: EvaluationProfile, through: str = "") -> None:
+        others = [msgspec.structs.replace(p, through=through) if isinstance(p, CommunicationProfile) else p for p in all_profiles()[:3]]
+        check_profile(profile, INSTALLED | {"communication": [p for p in others if isinstance(p, CommunicationProfile)]}, START)
+        for each in (*others, profile):
             self.journal.put_profile(each, b"document", START)
         self.live.refresh()
 
@@ -119,12 +120,18 @@ def test_a_value_beyond_its_threshold_is_pushed_at_once_and_marked(bench: Bench)
 
 @pytest.mark.req("TAF-10")
 def test_a_pseudonym_stands_for_meter_and_metering_point(bench: Bench) -> None:
-    bench.install(contract(10, pseudonym="0123456789abcd"))
+    profile = contract(10, pseudonym="0123456789abcd")
+    with pytest.raises(DomainFault, match="the recipient is reached directly"):
+        bench.install(profile)
+    bench.install(profile, through="administrator")
     bench.take(0, 1)
     (message,) = bench.journal.pending(10)
     delivery = decode_delivery(message.body)
     assert (delivery.meter_id, delivery.metering_point_id) == ("0123456789abcd",) * 2
-    assert {signed.reading.meter_id for signed in delivery.readings} == {"0123456789abcd"}
+    assert {(signed.reading.meter_id, signed.signature) for signed in delivery.readings} == {("0123456789abcd", b"")}
+    assert (delivery.sender, delivery.pseudonymous) == ("0123456789abcd", True)
+    assert "1SGW0010000001" not in message.body.decode().upper()
+    assert GATEWAY_ID not in message.body.decode()
 
 
 @pytest.mark.req("TAF-14")

@@ -25,7 +25,7 @@ from smgw.gateway.tariff_rules import SUPPORTED_TAF
 from smgw.gateway.tariffs import MAX_ENTRIES, Tariffs
 from smgw.net.clock import ManualClock
 from smgw.storage.journal import Journal
-from smgw.tariff.rules import Credit, Event
+from smgw.tariff.rules import Credit, CreditRules, Event
 
 IMPORT = "1-0:1.8.0*255"
 HOUR = timedelta(hours=1)
@@ -99,7 +99,7 @@ def refusal(profile: EvaluationProfile, now: datetime = START, *others: Evaluati
         (contract(3, BANDS | {"thresholds": [100, 50], "stages": [1, 2, 3]}), "tariff.bands"),
         (contract(5, EVENTS | {"events": {"low": 3}}), "tariff.stage_unknown"),
         (contract(7, CREDIT), "tariff.profile"),
-        (contract(12, CREDIT, valid_to=None), "tariff.period"),
+        (contract(12, CREDIT, valid_to=START + timedelta(minutes=1)), "tariff.period"),
         (contract(12, CREDIT, registers=(IMPORT, "1-0:2.8.0*255")), "tariff.registers"),
         (contract(4, BANDS, valid_from=START + timedelta(minutes=1)), "tariff.period"),
         (contract(4, BANDS, registers=(IMPORT, "1-0:1.8.0")), "tariff.registers"),
@@ -116,10 +116,24 @@ def test_a_contract_neither_starts_in_the_past_nor_prices_twice() -> None:
     assert refusal(profile, START + timedelta(seconds=1)) == "tariff.profile_past"
     rival = contract(2, CALENDAR, profile_id="other.sm", valid_from=START - HOUR)
     assert refusal(profile, START, rival) == "tariff.profile_overlap"
-    before = contract(2, CALENDAR, valid_from=START - HOUR, valid_to=START)
+    before = contract(2, CALENDAR, valid_from=START - HOUR, valid_to=START + HOUR)
     following = msgspec.structs.replace(profile, version=2)
-    assert refusal(following, START - QUARTER, before) == "tariff.profile_overlap"
-    check_profile(following, {**INSTALLED, "evaluation": [before]}, START)
+    check_profile(following, {**INSTALLED, "evaluation": [before]}, START - QUARTER)
+    changed = msgspec.structs.replace(before, version=2, rules=CALENDAR | {"stages": [1, 2, 3]})
+    assert refusal(changed, START, before) == "tariff.profile_past"
+    ended = msgspec.structs.replace(before, version=2, valid_to=START)
+    check_profile(ended, {**INSTALLED, "evaluation": [before]}, START)
+    assert refusal(ended, START + QUARTER, before) == "tariff.profile_past"
+
+
+@pytest.mark.req("TAF-12")
+def test_a_version_that_counts_its_credit_otherwise_is_refused() -> None:
+    before = contract(12, CREDIT)
+    for rules, registers in ((CREDIT | {"scaler": 3}, (IMPORT,)), (CREDIT, ("1-0:2.8.0*255",))):
+        other = contract(12, rules, valid_from=END, version=2, registers=registers)
+        assert refusal(other, START, before) == "tariff.rules"
+    assert refusal(contract(12, CREDIT, valid_from=END, version=2), START, contract(4, BANDS, profile_id="taf12-1.sm")) == "tariff.rules"
+    check_profile(contract(12, CREDIT | {"warning": 5}, valid_from=END, version=2), {**INSTALLED, "evaluation": [before]}, START)
 
 
 def test_a_contract_without_rules_reads_as_before() -> None:
@@ -196,6 +210,30 @@ def test_a_used_up_credit_is_warned_of_cut_off_and_released(bench: Bench) -> Non
     assert bench.events() == ["credit_low", "credit_used_up", "credit_restored"]
     bench.store(profile, END, 70)
     assert {str(v.obis): v.raw for v in bench.journal.registers(profile.profile_id)} == {IMPORT: 70, "0-0:19.10.0*255": 80}
+    sent = [decode_delivery(message.body).registers for message in bench.journal.pending(10)]
+    signals = [{str(value.obis): value.raw for value in values} for values in sent]
+    assert signals[:3] == [
+        {"0-0:19.10.0*255": 20, "0-0:96.3.10*255": 1},
+        {"0-0:19.10.0*255": -10, "0-0:96.3.10*255": 0},
+        {"0-0:19.10.0*255": 90, "0-0:96.3.10*255": 1},
+    ]
+
+
+@pytest.mark.req("TAF-12")
+def test_credit_goes_on_over_the_end_of_a_period_and_into_the_next_version(bench: Bench) -> None:
+    """What is used in a period stands in its register, what is left in the credit; a pause of the contract uses up nothing."""
+    may = local_midnight(datetime(2026, 5, 1).date())  # noqa: DTZ001
+    profile = contract(12, CREDIT, valid_to=may)
+    later = contract(12, CREDIT, valid_from=may + HOUR, version=2, valid_to=None)
+    Tariffs(bench.journal).append(profile, Credit(credit_id="a", at=START, amount=500))
+    for target, raw in ((START, 0), (END, 100), (END + QUARTER, 110), (may, 150)):
+        bench.store(profile, target, raw)
+    for target, raw in ((may + HOUR, 300), (may + 2 * HOUR, 320)):
+        bench.store(later, target, raw)
+    booked = bench.journal.registers(profile.profile_id)
+    assert [(v.obis.c, v.raw, v.period_end) for v in booked] == [(1, 100, END), (19, 400, END), (1, 50, may), (19, 350, may)]
+    (state,) = bench.evaluation.tariffs.states(later).values()
+    assert state.remaining(CreditRules(warning=20)).raw == 330
 
 
 @pytest.mark.req("TAF-05")

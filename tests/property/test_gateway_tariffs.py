@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.gateway.gateway_parts import GATEWAY_ID, METER_ID, evaluation_profile
 
 from smgw.core.instant import local_midnight
+from smgw.core.log_event import Log
 from smgw.core.obis import ACTIVE_ENERGY_EXPORT, ACTIVE_ENERGY_IMPORT, ERROR_REGISTER_TARIFF, Obis
 from smgw.core.profiles import EvaluationProfile
 from smgw.core.reading import Reading, SignedReading
@@ -46,7 +47,6 @@ RECOMPUTE: dict[int, Callable[[Frame, Any, list[Any]], Any]] = {
     3: taf03.evaluate,
     4: taf04.evaluate,
     5: taf05.evaluate,
-    12: lambda frame, rules, log: taf12.evaluate(frame, rules, log)[0],
 }
 
 
@@ -143,10 +143,25 @@ class Bench:
                 state = taf02.evaluate(plan, taf02.columns_of(readings, METER_ID, Obis.parse(text)))
                 some = any(s.reading.raw is not None and frame.start <= s.reading.target_time <= frame.end for s in readings)
                 states[text] = CalendarState(state, -1, 30) if some else CalendarState(state)
+            elif self.profile.taf == 12:
+                numbered = sorted([*((s.sequence, 0, s) for s in readings), *entries], key=lambda item: item[:2])
+                states[text] = self.prepaid(frame, rules, numbered)
             else:
                 log = [entry for *_, entry in sorted([*((s.sequence, 0, s) for s in readings), *entries], key=lambda item: item[:2])]
                 states[text] = RECOMPUTE[self.profile.taf](frame, rules, log)
         return list(registers_of(self.profile, frame, rules, states, now))
+
+    def prepaid(self, frame: Frame, rules: Any, numbered: list[Any]) -> taf12.State:
+        """Go through all periods up to this one; each takes what was stored before the first reading of the next."""
+        state, now = taf12.State(), frame_of(self.profile, self.profile.valid_from)
+        while True:
+            assert now is not None
+            after = (at for at, item in enumerate(numbered) if not item[1] and item[2].reading.target_time > now.end)
+            border = next(after, len(numbered))
+            state, _ = taf12.evaluate(now, rules, [entry for *_, entry in numbered[:border]], state)
+            if now == frame:
+                return state
+            state, numbered, now = taf12.roll_over(state), numbered[border:], frame_of(self.profile, now.end)
 
 
 def bench_of(folder: Path, taf: int) -> Bench:
@@ -177,7 +192,7 @@ def test_the_gateway_gives_what_a_recomputation_gives(tmp_path_factory: pytest.T
     assert sorted(booked, key=key) == sorted(expected, key=key)
     assert booked
     check_sums(booked)
-    assert bench.journal.log_count() == 0 or taf == 12
+    assert bench.journal.log_count(Log.CONSUMER) == 0 or taf == 12
     bench.journal.close()
 
 

@@ -37,3 +37,11 @@ def test_the_newest_version_of_each_profile_sorted_by_id(journal: Journal) -> No
     assert journal.profile_document("meter", METER) == b"document 10"
     assert journal.profile_document("meter", "unknown") is None
     assert journal.profile_document("consumer", METER) is None
+
+
+def test_every_version_is_kept_and_read_in_its_order(journal: Journal) -> None:
+    for profile in (meter_profile(2, OTHER_METER), meter_profile(9), meter_profile(10)):
+        journal.put_profile(profile, f"document {profile.version}".encode(), START)
+    assert journal.profile_history("meter") == [meter_profile(9), meter_profile(10), meter_profile(2, OTHER_METER)]
+    with pytest.raises(UsageError, match=r"journal\.profile_kind"):
+        journal.profile_history("tariff")

@@ -166,6 +166,7 @@ def _installed(
     return msgspec.structs.replace(profile(taf), **changed)
 
 
+PAST = local(2026, 1, 1)
 MARCH, MAY, JULY = (local(2027, month, 1) for month in (3, 5, 7))
 
 
@@ -177,9 +178,13 @@ MARCH, MAY, JULY = (local(2027, month, 1) for month in (3, 5, 7))
         (_installed("a.sm", MARCH + timedelta(hours=1), period_s=86_400), [], "tariff.period"),
         (_installed("a.sm", MARCH, MARCH), [], "tariff.period"),
         (_installed("a.sm", MARCH, period_s=7), [], "tariff.raster"),
-        # Another version of the same profile, and another price of the same register.
-        (_installed("a.sm", MARCH, version=2), [_installed("a.sm", local(2026, 1, 1))], "tariff.profile_overlap"),
-        (_installed("a.sm", MARCH, taf=7, version=2), [_installed("a.sm", local(2026, 1, 1), MAY, taf=7)], "tariff.profile_overlap"),
+        (_installed("a.sm", MARCH, MARCH + timedelta(seconds=1)), [], "tariff.period"),
+        # Another version of the same profile that changes what holds, and another price of the same register.
+        (_installed("a.sm", PAST, taf=7, version=2), [_installed("a.sm", PAST)], "tariff.profile_past"),
+        (_installed("a.sm", PAST, version=2, rules={"stages": [1]}), [_installed("a.sm", PAST)], "tariff.profile_past"),
+        (_installed("a.sm", PAST, MARCH, version=2), [_installed("a.sm", PAST, local(2026, 2, 1))], "tariff.profile_past"),
+        (_installed("a.sm", PAST, local(2026, 2, 1), version=2), [_installed("a.sm", PAST)], "tariff.profile_past"),
+        (_installed("a.sm", PAST, version=2), [_installed("a.sm", PAST, MARCH), _installed("b.sm", MARCH)], "tariff.profile_overlap"),
         (_installed("b.sm", MARCH), [_installed("a.sm", local(2026, 1, 1))], "tariff.profile_overlap"),
         (_installed("b.sm", MARCH), [_installed("a.sm", MAY, JULY)], "tariff.profile_overlap"),
         (_installed("b.sm", MARCH, JULY), [_installed("a.sm", MAY)], "tariff.profile_overlap"),
@@ -198,6 +203,11 @@ def test_profiles_neither_start_in_the_past_nor_overlap(new: EvaluationProfile, 
         (_installed("a.sm", MARCH), []),
         (_installed("a.sm", MARCH), [_installed("a.sm", MARCH)]),
         (_installed("a.sm", MARCH, version=2), [_installed("a.sm", local(2026, 1, 1), MARCH)]),
+        (_installed("a.sm", MARCH, version=2), [_installed("a.sm", PAST)]),
+        (_installed("a.sm", MARCH, taf=7, version=2), [_installed("a.sm", PAST, MAY, taf=7)]),
+        (_installed("a.sm", MARCH, version=3), [_installed("a.sm", PAST, MAY), _installed("a.sm", MAY, version=2)]),
+        (_installed("a.sm", PAST, MARCH, version=2, recipients=("emt2.sm",)), [_installed("a.sm", PAST)]),
+        (_installed("a.sm", PAST, version=2), [_installed("a.sm", PAST, MARCH)]),
         (_installed("b.sm", MARCH, MAY), [_installed("a.sm", local(2026, 1, 1), MARCH), _installed("c.sm", MAY)]),
         (_installed("b.sm", MARCH, taf=7), [_installed("a.sm", local(2026, 1, 1), taf=7)]),
         (_installed("b.sm", MARCH, taf=1), [_installed("a.sm", local(2026, 1, 1))]),

@@ -122,7 +122,7 @@ PROCESSES: tuple[Process, ...] = (
         ProcessStep("3.2.2", "consumer deleted", "consumer_removed", (_S, _L), _NOT_YET),
         ProcessStep("3.2.2", "consumer's name, password or certificate changed", "credentials_changed", (_S, _L)),
         ProcessStep("3.2.2", "profile stored", "profile_installed", (_S, _C)),
-        ProcessStep("3.2.2", "profile activated", "profile_activated", (_S, _C), _NOT_YET),
+        ProcessStep("3.2.2", "profile activated", "profile_activated", (_S, _C)),
         ProcessStep("3.2.2", "profile deleted", "profile_deleted", (_S, _C), _NOT_YET),
         ProcessStep("3.2.2", "key or certificate installed, activated, suspended, deleted", "certificate_changed", (_S, _C), _NOT_YET),
         ProcessStep("3.2.2", "algorithm of the security module switched", "algorithm_switched", (_S, _C), _NOT_YET),

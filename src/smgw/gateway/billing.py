@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from smgw.core.instant import from_microseconds, local_day, microseconds, month_bounds
+from smgw.core.instant import from_microseconds, microseconds
 from smgw.core.obis import Obis
 from smgw.core.profiles import EvaluationProfile
 from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
 from smgw.storage.journal import Journal
-from smgw.tariff.common import is_usable
+from smgw.tariff.common import billing_period, contract_period, contract_start, is_usable
 from smgw.tariff.taf01 import evaluate
+
+__all__ = ["OPEN_LIMIT", "billing_period", "book_billing_periods", "open_since"]
 
 OPEN_LIMIT = 24
 """At most so many billing periods of a contract wait for usable readings; the oldest are given up first."""
@@ -31,16 +33,6 @@ class _Open(msgspec.Struct, array_like=True):
     registers: list[str]
 
 
-def billing_period(profile: EvaluationProfile, moment: datetime) -> tuple[datetime, datetime]:
-    """Give the billing period that holds `moment`, as aware UTC; periods are counted in calendar months from the profile's start."""
-    start_day = local_day(profile.valid_from).replace(day=1)
-    today = local_day(moment)
-    elapsed = (today.year - start_day.year) * 12 + today.month - start_day.month
-    index = start_day.year * 12 + start_day.month - 1 + elapsed // profile.billing_months * profile.billing_months
-    first = start_day.replace(year=index // 12, month=index % 12 + 1)
-    return month_bounds(first, profile.billing_months)
-
-
 def book_billing_periods(journal: Journal, profile: EvaluationProfile, closed: datetime, now: datetime) -> datetime | None:
     """Book what all periods up to `closed` allow; gives the latest end among the values booked now, None without any.
 
@@ -52,18 +44,22 @@ def book_billing_periods(journal: Journal, profile: EvaluationProfile, closed: d
     still_open = []
     for entry in waiting:
         start = from_microseconds(entry.start)
+        if not _holds(profile, start):
+            still_open.append(entry)
+            continue
         values, left = _late_values(journal, profile, start, entry.registers, closed, now)
         booked += values
         if left:
             still_open.append(_Open(entry.start, left))
-    start, end = billing_period(profile, _mark(journal, profile))
-    while end <= closed:
+    start = _mark(journal, profile)
+    end = contract_period(profile, start)[1]
+    while start < end <= closed:
         values = evaluate(profile, _decisive(journal, profile, profile.registers, (start, end), closed), start, end, now)
         booked += values
         if left := _unsettled(journal, profile, profile.registers, values, (start, end), closed):
             still_open.append(_Open(microseconds(start), left))
         journal.set_state(f"booked/{profile.profile_id}", microseconds(end).to_bytes(8, "big"))
-        start, end = billing_period(profile, end)
+        start, end = end, contract_period(profile, end)[1]
     journal.append_registers(booked)
     if still_open != waiting:
         journal.set_state(f"open/{profile.profile_id}", msgspec.json.encode(still_open[-OPEN_LIMIT:]))
@@ -72,7 +68,13 @@ def book_billing_periods(journal: Journal, profile: EvaluationProfile, closed: d
 
 def _mark(journal: Journal, profile: EvaluationProfile) -> datetime:
     stored = journal.get_state(f"booked/{profile.profile_id}")
-    return from_microseconds(int.from_bytes(stored, "big")) if stored is not None else billing_period(profile, profile.valid_from)[0]
+    first = contract_start(profile)
+    return max(first, from_microseconds(int.from_bytes(stored, "big"))) if stored is not None else first
+
+
+def _holds(profile: EvaluationProfile, start: datetime) -> bool:
+    """Tell whether a period that starts there is this version's own."""
+    return contract_start(profile) <= start and (profile.valid_to is None or start < profile.valid_to)
 
 
 def _open_periods(journal: Journal, profile: EvaluationProfile) -> list[_Open]:
@@ -84,7 +86,7 @@ def _late_values(
     journal: Journal, profile: EvaluationProfile, start: datetime, registers: list[str], closed: datetime, now: datetime
 ) -> tuple[list[RegisterValue], list[str]]:
     """Give the second values that readings stored meanwhile allow, and the registers that go on waiting."""
-    period = billing_period(profile, start)
+    period = contract_period(profile, start)
     if period[0] != start:
         # A new version of the contract counts other periods.
         return [], []
@@ -101,7 +103,8 @@ def _late_values(
 
 def open_since(journal: Journal, profile: EvaluationProfile) -> datetime | None:
     """Give the start of the oldest billing period that still waits for usable readings, or None when none does."""
-    return min((from_microseconds(entry.start) for entry in _open_periods(journal, profile)), default=None)
+    starts = (from_microseconds(entry.start) for entry in _open_periods(journal, profile))
+    return min((start for start in starts if _holds(profile, start)), default=None)
 
 
 def _newest_is_usable(journal: Journal, profile: EvaluationProfile, text: str) -> bool:

@@ -16,6 +16,7 @@ from smgw.core.profiles import EvaluationProfile, MeterProfile
 from smgw.core.reading import Reading, SignedReading
 from smgw.core.status_word import GatewayStatus, meter_word
 from smgw.gateway.acquisition import Record
+from smgw.gateway.contracts import contract_terms
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
 from smgw.gateway.tariff_rules import PUSHED, rules_of
@@ -42,8 +43,8 @@ class LiveValues:
         servers = {p.meter_id: bytes.fromhex(p.server_id) for p in self._journal.profiles("meter") if isinstance(p, MeterProfile)}
         self._contracts = {}
         kept: dict[str, State] = {}
-        for profile in self._journal.profiles("evaluation"):
-            if isinstance(profile, EvaluationProfile) and profile.taf in PUSHED and profile.meter_id in servers:
+        for profile in contract_terms(self._journal):
+            if profile.taf in PUSHED and profile.meter_id in servers:
                 self._contracts.setdefault(servers[profile.meter_id], []).append((profile, rules_of(profile)))
                 kept[profile.profile_id] = self._states.get(profile.profile_id, State())
         self._states = kept
@@ -93,9 +94,10 @@ class LiveValues:
         if rules.pseudonym:
             shown = msgspec.structs.replace(shown, metering_point_id=rules.pseudonym)
         times = [reading.target_time for reading in push.values]
-        signed = [SignedReading(reading, self._sign(reading), 0) for reading in push.values]
+        # A signature would tell which gateway measured.
+        signed = [SignedReading(reading, b"" if rules.pseudonym else self._sign(reading), 0) for reading in push.values]
         with self._journal.transaction():
-            return len(self._evaluation.send(shown, (min(times), max(times)), push.time, readings=signed))
+            return len(self._evaluation.send(shown, (min(times), max(times)), push.time, readings=signed, pseudonym=rules.pseudonym))
 
 
 def _readings(profile: EvaluationProfile, record: Record, clock: ClockStatus) -> list[Reading]:

@@ -27,9 +27,10 @@ from smgw.core.obis import Obis
 from smgw.core.profiles import EvaluationProfile
 from smgw.gateway.billing import billing_period, open_since
 from smgw.gateway.config import RetentionRules, StorageLimits
+from smgw.gateway.contracts import contract_terms
 from smgw.gateway.evaluation import ON_DEMAND
 from smgw.gateway.logs import Recorder
-from smgw.gateway.tariffs import METHODS, Tariffs
+from smgw.gateway.tariffs import METHODS, Tariffs, extremes_key
 from smgw.storage.chain import Signer
 from smgw.storage.journal import Cut, Journal
 
@@ -57,16 +58,19 @@ def months_before(now: datetime, months: int) -> datetime:
 
 def settled_until(journal: Journal, tariffs: Tariffs, profile: EvaluationProfile) -> datetime:
     """Give the moment before which nothing of a contract is to be booked, sent or acknowledged any more."""
-    marks = [_waiting_since(journal, profile)]
+    marks = []
     if profile.taf == 1:
-        marks += [_mark(journal, f"booked/{profile.profile_id}"), open_since(journal, profile) or _NEVER]
+        marks.append(_mark(journal, f"booked/{profile.profile_id}"))
     elif profile.taf == 8:
-        marks.append(_mark(journal, f"booked/{profile.profile_id}/{profile.version}"))
+        marks.append(_mark(journal, extremes_key(profile)))
     elif profile.taf in METHODS:
         marks.append(tariffs.booked_until(profile))
     if profile.taf not in ON_DEMAND:
         marks += [_mark(journal, f"queued/{profile.profile_id}/{partner}") for partner in profile.recipients]
-    return min(marks)
+    # What has come to the end of its term holds nothing back.
+    marks = [mark for mark in marks if profile.valid_to is None or mark < profile.valid_to]
+    late = (open_since(journal, profile) if profile.taf == 1 else None) or _NEVER
+    return min(*marks, late, _waiting_since(journal, profile), _NEVER)
 
 
 def _mark(journal: Journal, key: str) -> datetime:
@@ -129,7 +133,7 @@ class Retention:
             yield cut
 
     def _contracts(self) -> list[EvaluationProfile]:
-        return [profile for profile in self._journal.profiles("evaluation") if isinstance(profile, EvaluationProfile)]
+        return contract_terms(self._journal)
 
     def _readings(self, now: datetime) -> dict[tuple[str, Obis], datetime]:
         """Give the moment before which readings of each series may go."""
@@ -147,7 +151,11 @@ class Retention:
     def _registers(self, now: datetime) -> dict[str, datetime]:
         """Give the moment before which the periods of each contract's register values must have ended."""
         aged = months_before(now, self._rules.register_months)
-        return {profile.profile_id: min(aged, settled_until(self._journal, self._tariffs, profile)) for profile in self._contracts()}
+        ends: dict[str, datetime] = {}
+        for profile in self._contracts():
+            settled = settled_until(self._journal, self._tariffs, profile)
+            ends[profile.profile_id] = min(ends.get(profile.profile_id, aged), settled)
+        return ends
 
     def _ring(self, now: datetime) -> int:
         surplus = self._journal.stored_rows(Log.SYSTEM) - self._limits.system_log * RING_PERCENT // 100

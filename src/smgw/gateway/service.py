@@ -24,6 +24,7 @@ from smgw.gateway import boot
 from smgw.gateway.acquisition import Acquisition, Event, Outcome, comparable, record_of
 from smgw.gateway.clock import GatewayClock
 from smgw.gateway.config import GatewayConfig, GatewayFolder, LinkConfig
+from smgw.gateway.contracts import contract_terms
 from smgw.gateway.delivery import Pump, Sender
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.firmware import Firmware, Host
@@ -138,8 +139,8 @@ class Gateway:
         )
 
     def evaluation_profiles(self) -> list[EvaluationProfile]:
-        """Give the newest version of every evaluation profile."""
-        return [profile for profile in self.journal.profiles("evaluation") if isinstance(profile, EvaluationProfile)]
+        """Give all terms of all contracts."""
+        return contract_terms(self.journal)
 
     async def run(self, ready: Callable[[dict[str, object]], None], stop: asyncio.Event) -> dict[str, object]:
         """Serve until the event is set; gives the closing counters. Raises: IntegrityFault boot.failed in the restart loop."""

@@ -10,10 +10,12 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from smgw.core.contract import term_at
 from smgw.core.errors import DomainFault, PeerFault
 from smgw.core.instant import local_midnight
 from smgw.core.obis import Obis
 from smgw.core.profiles import EvaluationProfile
+from smgw.gateway.contracts import contract_terms
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
 from smgw.gateway.tariffs import Tariffs
@@ -85,12 +87,12 @@ def obey_order(desk: Desk, name: str, body: bytes, now: datetime) -> dict[str, o
     except msgspec.MsgspecError as problem:
         raise PeerFault("command.structure", str(problem)[:160]) from problem
     with desk.journal.transaction():
-        return work(desk, _contract(desk, order.contract, taf), order, now)
+        return work(desk, _contract(desk, order.contract, taf, now), order, now)
 
 
-def _contract(desk: Desk, profile_id: str, taf: int) -> EvaluationProfile:
-    for profile in desk.journal.profiles("evaluation"):
-        if isinstance(profile, EvaluationProfile) and profile.profile_id == profile_id:
+def _contract(desk: Desk, profile_id: str, taf: int, now: datetime) -> EvaluationProfile:
+    for profile in term_at(contract_terms(desk.journal), now):
+        if profile.profile_id == profile_id:
             if profile.taf != taf:
                 raise DomainFault("tariff.use_case", f"TAF {profile.taf}")
             return profile
@@ -106,7 +108,8 @@ def _evaluate(desk: Desk, profile: EvaluationProfile, now: datetime) -> None:
     """Let what was appended take effect on all readings stored so far."""
     newest = [desk.journal.last_reading(profile.meter_id, Obis.parse(text)) for text in profile.registers]
     closed = max((signed.reading.target_time for signed in newest if signed is not None), default=profile.valid_from)
-    desk.evaluation.run([profile], profile.meter_id, closed, now)
+    terms = [term for term in contract_terms(desk.journal) if term.profile_id == profile.profile_id]
+    desk.evaluation.run(terms, profile.meter_id, closed, now)
 
 
 def _event(desk: Desk, profile: EvaluationProfile, order: EventOrder, now: datetime) -> dict[str, object]:

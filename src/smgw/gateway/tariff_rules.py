@@ -71,12 +71,14 @@ def rules_of(profile: EvaluationProfile) -> Any:
 def check_contract(profile: EvaluationProfile, installed: list[EvaluationProfile], now: datetime) -> None:
     """Refuse a contract whose rules don't fit, that prices a register twice, or that starts in the past.
 
-    A new version is taken only when the one before has ended, because the newest version alone is evaluated.
+    `installed` are the terms of all contracts.
     Raises: DomainFault tariff.*.
     """
     if profile.taf not in RULES:
         if profile.rules:
             raise DomainFault("tariff.profile", "rules: this use case takes none")
+        if any(other.profile_id == profile.profile_id and other.version != profile.version for other in installed):
+            check_installable(profile, installed, now)
         return
     rules = rules_of(profile)
     if profile.taf == 13:
@@ -94,22 +96,25 @@ def check_contract(profile: EvaluationProfile, installed: list[EvaluationProfile
     latest = profile.valid_from + timedelta(days=MAX_DAYS)
     frame = Frame(profile.valid_from, min(profile.valid_to or latest, latest), profile.period_s)
     if profile.taf in ONE_REGISTER:
-        # Credit is counted from the contract's start, so the whole contract is one period.
         if len(profile.registers) != 1:
             raise DomainFault("tariff.registers", f"{len(profile.registers)}")
-        if profile.valid_to is None or profile.valid_to > latest:
-            raise DomainFault("tariff.period", f"valid_to: at most {MAX_DAYS} days")
+        _check_credit_goes_on(profile, rules, installed)
     if profile.taf == 2:
         check_calendar(rules.calendar(), rules.stages, frame.start, frame.end)
     if profile.taf in (3, 8):
         check_power(frame.period_s)
     if len({Obis.parse(text) for text in profile.registers}) != len(profile.registers):
         raise DomainFault("tariff.registers", "one OBIS code twice")
-    for other in installed:
-        ended = other.valid_to is not None and other.valid_to <= now
-        if other.profile_id == profile.profile_id and other.version != profile.version and not ended:
-            raise DomainFault("tariff.profile_overlap", f"{profile.profile_id}: the version before has not ended")
     check_installable(profile, installed, now)
+
+
+def _check_credit_goes_on(profile: EvaluationProfile, rules: CreditRules, installed: list[EvaluationProfile]) -> None:
+    """Demand that the next version counts its credit as the one before, which it takes along."""
+    for other in installed:
+        if other.profile_id == profile.profile_id:
+            counted = rules_of(other).scaler if other.taf == profile.taf else None
+            if (counted, other.registers) != (rules.scaler, profile.registers):
+                raise DomainFault("tariff.rules", "use case, scaler or register: another than that of the credit so far")
 
 
 def _check_pushed(profile: EvaluationProfile, rules: TriggerRules, now: datetime) -> None:

@@ -1,13 +1,14 @@
 """Evaluate tariffs reading by reading: what has been evaluated stands in the journal, written in the transaction that stores the readings.
 
-For each contract the journal's state holds a head: start of the running period, how far readings and commands were taken, and the tariff
-state of each register. Closed bookings of a state are kept beside it in pages, so that a reading rewrites only the newest page. At the end
-of a period the registers are appended and the next period starts from the readings stored at or after its start.
+For each term of a contract the journal's state holds a head: start of the running period, how far readings and commands were taken, and
+the tariff state of each register. Closed bookings of a state are kept beside it in pages, so that a reading rewrites only the newest page.
+At the end of a period, or of the term, the registers are appended; the next period starts from the readings stored at or after its start.
 Source: TAF-02 to TAF-05, TAF-12, TAF-20, TAF-23, TAF-24.
 """
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -19,10 +20,10 @@ from smgw.core.profiles import EvaluationProfile
 from smgw.core.quantity import Unit
 from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
-from smgw.gateway.billing import billing_period
 from smgw.gateway.tariff_rules import rules_of
 from smgw.storage.journal import Journal
 from smgw.tariff import stages, taf02, taf03, taf04, taf05, taf08, taf12
+from smgw.tariff.common import billing_period
 from smgw.tariff.rules import Credit, Event
 from smgw.tariff.stages import Frame
 
@@ -60,8 +61,10 @@ class Method(NamedTuple):
     plan: Callable[[Frame, Any], Any] = lambda frame, rules: rules
     entry: type[Event] | type[Credit] | None = None
     """What the administrator may send besides the readings."""
-    cumulative: bool = False
-    """Whether every period starts with the contract."""
+    roll_over: Callable[[Any], Any] | None = None
+    """Makes the state with which the next period starts; without it each period starts anew."""
+    pause: Callable[[Any], Any] | None = None
+    """Makes the state with which a later version starts when the contract did not hold in between."""
 
 
 def _plan02(frame: Frame, rules: Any) -> taf02.Taf02Rules:
@@ -93,7 +96,7 @@ METHODS: Final[dict[int, Method]] = {
     3: Method(stages.State, _silent(taf03.step), taf03.register_values, _PAGE),
     4: Method(stages.State, _silent(taf04.step), taf04.register_values, _PAGE),
     5: Method(taf05.State, _silent(taf05.step), taf05.register_values, _PAGE, entry=Event),
-    12: Method(taf12.State, taf12.step, taf12.register_values, entry=Credit, cumulative=True),
+    12: Method(taf12.State, taf12.step, taf12.register_values, entry=Credit, roll_over=taf12.roll_over, pause=taf12.pause),
 }
 """Use cases that are booked reading by reading."""
 
@@ -101,7 +104,6 @@ METHODS: Final[dict[int, Method]] = {
 class _Head(msgspec.Struct, frozen=True, array_like=True):
     """Hold where a contract's evaluation stands."""
 
-    version: int
     start_us: int
     seen: int
     """Number of the newest reading that was taken."""
@@ -111,6 +113,14 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
     """OBIS code -> tariff state without its closed bookings; a register that can't be evaluated in this period is left out."""
     closed: dict[str, int]
     """OBIS code -> number of closed bookings in the pages."""
+
+
+class _Carried(msgspec.Struct, frozen=True, array_like=True):
+    """Hold what a contract that ended leaves to its next version."""
+
+    end_us: int
+    entries: int
+    states: dict[str, msgspec.Raw]
 
 
 class Held(NamedTuple):
@@ -146,7 +156,7 @@ class Tariffs:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._known: dict[str, tuple[bytes, Held, dict[str, int]]] = {}
-        """Contract -> what its stored head decodes to; good only while the head is still stored as it was."""
+        """Key of a term -> what its stored head decodes to; good only while the head is still stored as it was."""
 
     def advance(self, profile: EvaluationProfile, closed: datetime, now: datetime) -> Booked:
         """Take everything that was stored since the last call, and book the periods that ended at or before `closed`.
@@ -167,8 +177,7 @@ class Tariffs:
             if closed < frame.end + grace:
                 break
             self._journal.append_registers(registers_of(profile, frame, rules, held.states or {}, now))
-            held = Held(frame.end, held.seen, held.entries, held.states) if method.cumulative else _begin(frame.end)
-            paged = paged if method.cumulative else {}
+            held, paged = self._next(profile, method, frame, held), {}
         self._save(profile, method, held, paged)
         return Booked(held.start, signals, tuple(dict.fromkeys(faults)))
 
@@ -207,6 +216,9 @@ class Tariffs:
         ordered: list[tuple[int, int, Any]] = sorted(
             [*((signed.sequence, 0, signed) for signed in readings), *decoded], key=lambda item: item[:2]
         )
+        if method.roll_over is not None:
+            # What was stored after the first reading of the next period belongs to that.
+            ordered = list(takewhile(lambda item: item[1] or item[2].reading.target_time <= frame.end, ordered))
         by_code = {Obis.parse(text): text for text in profile.registers}
         for _, _, entry in ordered:
             wanted = [by_code[entry.reading.obis]] if isinstance(entry, SignedReading) else list(states)
@@ -221,7 +233,28 @@ class Tariffs:
                 else:
                     states = {**states, text: following}
                     signals += caused
-        return Held(held.start, seen, held.entries + len(entries), states), signals
+        return Held(held.start, seen, held.entries + sum(kind for _, kind, _ in ordered), states), signals
+
+    def _next(self, profile: EvaluationProfile, method: Method, frame: Frame, held: Held) -> Held:
+        """Begin the next period; a state that rolls over is kept for the next version of the contract, too."""
+        if method.roll_over is None:
+            return _begin(frame.end)
+        states = {text: method.roll_over(state) for text, state in (held.states or {}).items()}
+        kept = _Carried(
+            microseconds(frame.end), held.entries, {text: msgspec.Raw(msgspec.msgpack.encode(state)) for text, state in states.items()}
+        )
+        self._journal.set_state(f"tariff-carry/{profile.profile_id}", msgspec.msgpack.encode(kept))
+        return Held(frame.end, 0, held.entries, states)
+
+    def _first(self, profile: EvaluationProfile, method: Method) -> Held:
+        stored = self._journal.get_state(f"tariff-carry/{profile.profile_id}") if method.roll_over is not None else None
+        if stored is None:
+            return _begin(profile.valid_from)
+        kept = msgspec.msgpack.decode(stored, type=_Carried)
+        states = {text: msgspec.msgpack.decode(raw, type=method.state) for text, raw in kept.states.items()}
+        if method.pause is not None and kept.end_us != microseconds(profile.valid_from):
+            states = {text: method.pause(state) for text, state in states.items()}
+        return Held(profile.valid_from, 0, kept.entries, states)
 
     def _new_readings(self, profile: EvaluationProfile, frame: Frame, held: Held) -> tuple[list[SignedReading], int]:
         newest = self._journal.count_readings()
@@ -235,21 +268,20 @@ class Tariffs:
         return sorted((s for s in mine if s.sequence > held.seen), key=lambda s: s.sequence), newest
 
     def _load(self, profile: EvaluationProfile, method: Method) -> tuple[Held, dict[str, int]]:
-        data = self._journal.get_state(f"tariff/{profile.profile_id}")
+        key = _key(profile)
+        data = self._journal.get_state(key)
         if data is None:
-            return _begin(profile.valid_from), {}
-        known = self._known.get(profile.profile_id)
+            return self._first(profile, method), {}
+        known = self._known.get(key)
         if known is not None and known[0] == data:
             return known[1], known[2]
         head = msgspec.msgpack.decode(data, type=_Head)
-        if head.version != profile.version:
-            return _begin(profile.valid_from), {}
         states = {}
         for text, raw in head.states.items():
             state = msgspec.msgpack.decode(raw, type=method.state)
             states[text] = _with_closed(state, self._runs(profile, method, text, head.closed.get(text, 0)))
         held = Held(from_microseconds(head.start_us), head.seen, head.entries, states)
-        self._known[profile.profile_id] = (data, held, head.closed)
+        self._known[key] = (data, held, head.closed)
         return held, head.closed
 
     def _runs(self, profile: EvaluationProfile, method: Method, text: str, count: int) -> tuple[Any, ...]:
@@ -270,11 +302,11 @@ class Tariffs:
                 self._journal.set_state(_page_key(profile, text, page), msgspec.msgpack.encode(content))
             closed[text] = len(runs)
             bare[text] = msgspec.Raw(msgspec.msgpack.encode(_with_closed(state, ())))
-        head = _Head(profile.version, microseconds(held.start), held.seen, held.entries, bare, closed)
+        head = _Head(microseconds(held.start), held.seen, held.entries, bare, closed)
         data = msgspec.msgpack.encode(head)
-        if data != self._journal.get_state(f"tariff/{profile.profile_id}"):
-            self._journal.set_state(f"tariff/{profile.profile_id}", data)
-        self._known[profile.profile_id] = (data, held, closed)
+        if data != self._journal.get_state(_key(profile)):
+            self._journal.set_state(_key(profile), data)
+        self._known[_key(profile)] = (data, held, closed)
 
 
 def _begin(start: datetime) -> Held:
@@ -288,8 +320,7 @@ def frame_of(profile: EvaluationProfile, start: datetime) -> Frame | None:
     end = billing_period(profile, start)[1]
     if profile.valid_to is not None:
         end = min(end, profile.valid_to)
-    method = METHODS.get(profile.taf)
-    return Frame(profile.valid_from if method is not None and method.cumulative else start, end, profile.period_s)
+    return Frame(start, end, profile.period_s)
 
 
 def book_extremes(journal: Journal, profile: EvaluationProfile, closed: datetime, now: datetime) -> datetime:
@@ -297,7 +328,7 @@ def book_extremes(journal: Journal, profile: EvaluationProfile, closed: datetime
 
     Joins an open transaction. Raises: DomainFault tariff.power.
     """
-    key, rules = f"booked/{profile.profile_id}/{profile.version}", rules_of(profile)
+    key, rules = extremes_key(profile), rules_of(profile)
     stored = journal.get_state(key)
     start = profile.valid_from if stored is None else from_microseconds(int.from_bytes(stored, "big"))
     codes = [Obis.parse(text) for text in profile.registers]
@@ -321,8 +352,18 @@ def registers_of(profile: EvaluationProfile, frame: Frame, rules: Any, states: d
     ]
 
 
+def extremes_key(profile: EvaluationProfile) -> str:
+    """Give the name under which the journal keeps how far extremes are booked."""
+    return f"booked/{profile.profile_id}@{microseconds(profile.valid_from)}"
+
+
+def _key(profile: EvaluationProfile) -> str:
+    """Name a term of a contract by its start: a version that only moves the end goes on with the state."""
+    return f"tariff/{profile.profile_id}@{microseconds(profile.valid_from)}"
+
+
 def _page_key(profile: EvaluationProfile, text: str, page: int) -> str:
-    return f"tariff/{profile.profile_id}/{text}/{page}"
+    return f"{_key(profile)}/{text}/{page}"
 
 
 def _closed(state: Any) -> tuple[Any, ...]:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from smgw.core.errors import DomainFault
-from smgw.core.instant import local_day, local_midnight, period_floor
+from smgw.core.instant import local_day, local_midnight, month_bounds, period_floor
 from smgw.core.obis import Obis
+from smgw.core.profiles import EvaluationProfile
 from smgw.core.reading import Reading, SignedReading
 from smgw.core.status_word import PtbStatus
 
@@ -30,6 +31,27 @@ def boundaries(start: datetime, end: datetime, period_s: int) -> Iterator[dateti
     while boundary <= end:
         yield boundary
         boundary += timedelta(seconds=period_s)
+
+
+def billing_period(profile: EvaluationProfile, moment: datetime) -> tuple[datetime, datetime]:
+    """Give the billing period that holds `moment`, as aware UTC; periods are counted in calendar months from the profile's start."""
+    start_day = local_day(profile.valid_from).replace(day=1)
+    today = local_day(moment)
+    elapsed = (today.year - start_day.year) * 12 + today.month - start_day.month
+    index = start_day.year * 12 + start_day.month - 1 + elapsed // profile.billing_months * profile.billing_months
+    first = start_day.replace(year=index // 12, month=index % 12 + 1)
+    return month_bounds(first, profile.billing_months)
+
+
+def contract_period(profile: EvaluationProfile, moment: datetime) -> tuple[datetime, datetime]:
+    """Give the part of a billing period that lies in the contract's own time: what is billed in it."""
+    start, end = billing_period(profile, moment)
+    return max(start, contract_start(profile)), end if profile.valid_to is None else min(end, profile.valid_to)
+
+
+def contract_start(profile: EvaluationProfile) -> datetime:
+    """Give the first end of a register period in the contract's time; the value there is the first that counts."""
+    return next(boundaries(profile.valid_from - timedelta(microseconds=1), profile.valid_from + timedelta(days=2), profile.period_s))
 
 
 def is_usable(reading: Reading) -> bool:

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from smgw.core.delivery import is_pseudonym
 from smgw.core.errors import DomainFault
 from smgw.core.instant import local_day, local_midnight, microseconds
 from smgw.core.obis import ERROR_REGISTER_TARIFF, Obis
@@ -26,7 +27,6 @@ MIN_PUSH_S: Final = 60
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _YEARLY = re.compile(r"(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
-_PSEUDONYM = re.compile(r"[0-9a-f]{14}")
 
 
 def _require(condition: bool, code: str, detail: str) -> None:
@@ -268,7 +268,7 @@ class TriggerRules(Rules, frozen=True, kw_only=True):
         _require(bool(self.recipient), "tariff.rules", "recipient: none")
         _require(self.interval_s >= 0, "tariff.rules", f"interval_s: {self.interval_s}")
         _require(len(self.thresholds) <= MAX_STAGES, "tariff.rules", f"thresholds: {len(self.thresholds)}")
-        _require(not self.pseudonym or _PSEUDONYM.fullmatch(self.pseudonym) is not None, "tariff.rules", "pseudonym")
+        _require(not self.pseudonym or is_pseudonym(self.pseudonym), "tariff.rules", "pseudonym")
 
 
 class SwitchAction(Rules, frozen=True, kw_only=True):
@@ -317,28 +317,43 @@ PRICING: Final = frozenset({1, 2, 3, 4, 5, 12})
 def check_installable(profile: EvaluationProfile, installed: Iterable[EvaluationProfile], now: datetime) -> None:
     """Refuse an evaluation profile that would change what was evaluated or price a register twice.
 
-    It starts at a coming end of a register period. A new version of a profile starts when the old one has ended; so does another pricing
-    profile of the same consumer, use case, meter and register.
+    It starts and ends at ends of register periods. A version that starts later ends the one before at its start, so it starts in time to
+    come; a version with the start of the one that holds may move only its end to a time to come, and what is of no account for the values.
+    Two pricing profiles of the same consumer, use case, meter and register do not overlap. `installed` are terms.
     Raises: DomainFault tariff.period, tariff.raster, tariff.profile_past, tariff.profile_overlap.
     Source: TAF-23, TAF-24.
     """
     start, end, period_s = profile.valid_from, profile.valid_to, profile.period_s
+    others = [other for other in installed if (other.profile_id, other.version) != (profile.profile_id, profile.version)]
     _require(end is None or end > start, "tariff.period", profile.profile_id)
     _require(period_s > 0 and DAY_S % period_s == 0, "tariff.raster", f"{period_s} s")
-    if period_s == DAY_S:
-        aligned = local_midnight(local_day(start)) == start
+    changed = next((other for other in others if other.profile_id == profile.profile_id and other.valid_from == start), None)
+    _require(changed is not None or _on_raster(start, period_s), "tariff.period", f"{profile.profile_id} starts off the raster")
+    _require(end is None or _on_raster(end, period_s), "tariff.period", f"{profile.profile_id} ends off the raster")
+    if start >= now:
+        pass
+    elif changed is None or _kernel(changed) != _kernel(profile):
+        raise DomainFault("tariff.profile_past", f"{profile.profile_id}: {start}")
     else:
-        aligned = microseconds(start) % (period_s * 1_000_000) == 0
-    _require(aligned, "tariff.period", f"{profile.profile_id} starts off the raster")
-    _require(start >= now, "tariff.profile_past", f"{profile.profile_id}: {start}")
-    for other in installed:
-        same = other.profile_id == profile.profile_id
-        if same and other.version == profile.version:
-            continue
+        ends = (changed.valid_to, end)
+        _require(all(moment is None or moment >= now for moment in ends), "tariff.profile_past", f"{profile.profile_id} has ended")
+    for other in others:
         rival = (
-            profile.taf in PRICING
+            other.profile_id != profile.profile_id
+            and profile.taf in PRICING
             and (other.taf, other.meter_id, other.consumer_id) == (profile.taf, profile.meter_id, profile.consumer_id)
             and not {Obis.parse(text) for text in other.registers}.isdisjoint(Obis.parse(text) for text in profile.registers)
         )
         apart = (other.valid_to is not None and other.valid_to <= start) or (end is not None and end <= other.valid_from)
-        _require(apart or not (same or rival), "tariff.profile_overlap", f"{profile.profile_id} and {other.profile_id}")
+        _require(apart or not rival, "tariff.profile_overlap", f"{profile.profile_id} and {other.profile_id}")
+
+
+def _on_raster(moment: datetime, period_s: int) -> bool:
+    if period_s == DAY_S:
+        return local_midnight(local_day(moment)) == moment
+    return microseconds(moment) % (period_s * 1_000_000) == 0
+
+
+def _kernel(profile: EvaluationProfile) -> EvaluationProfile:
+    """Leave out what may change while a version holds: its end, its recipients and its names."""
+    return msgspec.structs.replace(profile, valid_to=None, recipients=(), delivery="daily", usage_point_name="", version=1)

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Final
 
 from smgw.core.errors import DomainFault
-from smgw.core.instant import BERLIN, month_bounds
+from smgw.core.instant import local_day, month_bounds
 from smgw.core.obis import Obis
 from smgw.core.profiles import EvaluationProfile
 from smgw.core.quantity import Unit
 from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
 from smgw.core.status_word import GATEWAY_OK, GatewayStatus
-from smgw.tariff.common import is_usable, series_of
+from smgw.tariff.common import contract_period, is_usable, series_of
 
 MAX_REGISTERS: Final = 3
 BILLING_MONTHS: Final = (1, 2, 3, 6, 12)
@@ -28,12 +28,12 @@ def evaluate(
     both boundaries are among `readings`, a second value follows that runs from the first to the first such reading and says so by its
     period. The inputs are the readings at both ends, start first.
 
-    Raises: DomainFault tariff.billing_period when the period is not 1, 2, 3, 6 or 12 calendar months of local time, tariff.registers for no
-    register or more than three.
+    Raises: DomainFault tariff.billing_period when the period is not 1, 2, 3, 6 or 12 calendar months of local time, or the part of them
+    that lies in the contract's time, tariff.registers for no register or more than three.
     Source: TAF-01; MEAS-03; 20-wan-crypto-pki 3.2; 30-han-consumer-interface 3.6.
     """
-    first_day = start.astimezone(BERLIN).date()
-    if profile.billing_months not in BILLING_MONTHS or month_bounds(first_day, profile.billing_months) != (start, end):
+    whole = month_bounds(local_day(start), profile.billing_months) if profile.billing_months in BILLING_MONTHS else None
+    if (start, end) not in (whole, whole and contract_period(profile, start)):
         raise DomainFault("tariff.billing_period", f"{start} to {end}")
     if not 1 <= len(profile.registers) <= MAX_REGISTERS:
         raise DomainFault("tariff.registers", f"{len(profile.registers)}")

@@ -28,6 +28,13 @@ CREDIT_REGISTER: Final = Obis(0, 0, 19, 10, 0)
 """The credit object of payment meters."""
 
 
+CONTROL_REGISTER: Final = Obis(0, 0, 96, 3, 10)
+"""The disconnect control object; its values are those of `CUT_OFF` and `CONNECTED`."""
+
+CUT_OFF: Final = 0
+CONNECTED: Final = 1
+
+
 class Level(StrEnum):
     """Say how much credit is left."""
 
@@ -61,6 +68,8 @@ class State(msgspec.Struct, frozen=True):
     unit: int = Unit.COUNT
     opening: Mark | None = None
     last: Mark | None = None
+    spent: int = 0
+    """What was used in the periods before, in the register's own scaler."""
     loaded: int = 0
     """All credits, in the scaler of the rules."""
     level: Level = Level.ENOUGH
@@ -75,7 +84,10 @@ class State(msgspec.Struct, frozen=True):
     def remaining(self, rules: CreditRules) -> Quantity:
         """Give the exact remaining credit; below zero when more was used than loaded."""
         loaded = Quantity(self.loaded, rules.scaler, self.unit)
-        return loaded if self.scaler is None else loaded.minus(Quantity(self.used, self.scaler, self.unit))
+        return loaded if self.scaler is None else loaded.minus(Quantity(self.spent + self.used, self.scaler, self.unit))
+
+
+_FIRST: Final = State()
 
 
 def step(frame: Frame, rules: CreditRules, state: State, entry: SignedReading | Credit) -> tuple[State, tuple[Signal, ...]]:
@@ -101,6 +113,7 @@ def step(frame: Frame, rules: CreditRules, state: State, entry: SignedReading | 
         unit=reading.unit,
         opening=state.opening or mark,
         last=mark,
+        spent=state.spent,
         loaded=state.loaded,
         level=state.level,
         status=state.status | mark.status,
@@ -126,9 +139,22 @@ def _signalled(rules: CreditRules, state: State, time: datetime) -> tuple[State,
     return msgspec.structs.replace(state, level=level), tuple(Signal(kind, time, remaining) for kind in kinds)
 
 
-def evaluate(frame: Frame, rules: CreditRules, log: Sequence[SignedReading | Credit]) -> tuple[State, tuple[Signal, ...]]:
+def roll_over(state: State) -> State:
+    """Give the state with which the next period starts: the credit is taken along, and what is used is counted anew."""
+    if state.last is None:
+        return state
+    return msgspec.structs.replace(state, opening=state.last, spent=state.spent + state.used, status=GATEWAY_OK | state.last.status)
+
+
+def pause(state: State) -> State:
+    """Give the state that waits for a contract to go on later: what is used in between is nobody's credit."""
+    return msgspec.structs.replace(roll_over(state), opening=None, last=None, status=GATEWAY_OK)
+
+
+def evaluate(
+    frame: Frame, rules: CreditRules, log: Sequence[SignedReading | Credit], state: State = _FIRST
+) -> tuple[State, tuple[Signal, ...]]:
     """Evaluate a whole log in the order in which readings and credits were stored; gives the state and every signal. Raises: as `step`."""
-    state = State()
     signals: list[Signal] = []
     for entry in log:
         state, caused = step(frame, rules, state, entry)
@@ -158,4 +184,25 @@ def register_values(
             created_at=created_at,
         )
         for register, amount in ((obis.with_tariff(0), used), (CREDIT_REGISTER, remaining))
+    )
+
+
+def signal_values(signal: Signal, *, profile_id: str, created_at: datetime) -> tuple[RegisterValue, ...]:
+    """Say a signal in registers for the recipient: the remaining credit, and whether supply is to be cut off (0) or not (1)."""
+    control = Quantity(CUT_OFF if signal.kind is SignalKind.CUT_OFF else CONNECTED, 0, Unit.COUNT)
+    return tuple(
+        RegisterValue(
+            profile_id=profile_id,
+            taf=NUMBER,
+            obis=register,
+            raw=amount.raw,
+            scaler=amount.scaler,
+            unit=amount.unit,
+            period_start=signal.time,
+            period_end=signal.time,
+            gateway_status=GATEWAY_OK,
+            inputs=(),
+            created_at=created_at,
+        )
+        for register, amount in ((CREDIT_REGISTER, signal.remaining), (CONTROL_REGISTER, control))
     )

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
+from smgw.core.contract import shown_terms
 from smgw.core.instant import Clock
 from smgw.core.log_event import Log
 from smgw.core.obis import Obis
 from smgw.core.profiles import ConsumerProfile, EvaluationProfile, MeterProfile, RegisterProfile
 from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
+from smgw.gateway.contracts import contract_terms
 from smgw.gateway.evaluation import billing_period
 from smgw.gateway.han.ports import BillingPeriod, Channel, Contract, GatewayInfo
 from smgw.gateway.logs import Recorder
@@ -59,11 +61,7 @@ class JournalData:
     def contracts(self, consumer_id: str) -> list[Contract]:
         """List a consumer's contracts, oldest first."""
         meters = {meter.meter_id: meter for meter in self._journal.profiles("meter") if isinstance(meter, MeterProfile)}
-        own = [
-            profile
-            for profile in self._journal.profiles("evaluation")
-            if isinstance(profile, EvaluationProfile) and profile.consumer_id == consumer_id
-        ]
+        own = [profile for profile in shown_terms(contract_terms(self._journal), self._clock.now()) if profile.consumer_id == consumer_id]
         own.sort(key=lambda profile: (profile.valid_from, profile.profile_id))
         return [self._contract(profile, meters.get(profile.meter_id)) for profile in own]
 

@@ -4,6 +4,7 @@ import msgspec
 
 from smgw.core.errors import PeerFault
 from smgw.core.profiles import PROFILE_KINDS, ConsumerProfile, EvaluationProfile, Profile, profile_key
+from smgw.gateway.contracts import contract_terms
 from smgw.gateway.profile_rules import check_profile
 from smgw.gateway.wan.context import Call, Context, Outcome, Routes
 
@@ -17,6 +18,7 @@ def _put_profile(context: Context, call: Call) -> Outcome:
     if call.rest != (profile_key(profile),):
         raise PeerFault("command.profile", "the resource names another profile")
     installed = {name: context.journal.profiles(name) for name in PROFILE_KINDS}
+    installed["evaluation"] = list(contract_terms(context.journal))
     check_profile(profile, installed, call.now)
     context.journal.put_profile(profile, call.document, call.now)
     context.recorder.record(
