@@ -1,7 +1,9 @@
 """The administrator's interface over real books, and callers of every kind."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -91,3 +93,34 @@ async def served(desk: Desk) -> AsyncIterator[Caller]:
         ClientSession(server.make_url("/"), cookie_jar=CookieJar(unsafe=True)) as session,
     ):
         yield Caller(server, session)
+
+
+class Thread:
+    """Serve a desk from a thread of its own, for callers that block."""
+
+    def __init__(self, path: Path, *four_eyes: str, prepare: Callable[[Desk], None] = lambda _: None) -> None:
+        self._path = path
+        self._four_eyes = four_eyes
+        self._prepare = prepare
+        self._ready, self._ending = threading.Event(), threading.Event()
+        self.url = ""
+
+    def __enter__(self) -> "Thread":
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._thread.start()
+        assert self._ready.wait(30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join(30)
+
+    async def _serve(self) -> None:
+        desk = make_desk(self._path, *self._four_eyes)
+        self._prepare(desk)
+        desk.folder.token.write_text(TOKEN)
+        async with TestServer(make_app(desk, TOKEN)) as server:
+            self.url = str(server.make_url("/")).rstrip("/")
+            self._ready.set()
+            await asyncio.to_thread(self._ending.wait)
+        desk.books.close()
