@@ -15,6 +15,7 @@ from smgw.gateway.acquisition import Acquisition, Outcome, Record, Value
 SERVER_ID = bytes.fromhex("0a015347570000989681")
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
+TOLERANCE, TICK = timedelta(seconds=9), timedelta(microseconds=1)
 PROFILE = MeterProfile(
     meter_id="1SGW0010000001",
     server_id=SERVER_ID.hex(),
@@ -67,8 +68,33 @@ def test_a_known_meter_on_another_link_is_a_stranger() -> None:
 def test_a_meter_that_was_taken_away_is_a_stranger_and_leaves_no_gap() -> None:
     acquisition = admitted()
     acquisition.dismiss(PROFILE)
-    assert acquisition.tick(START + 4 * QUARTER, ClockStatus.VALID) == Outcome([], [])
+    assert acquisition.tick(START + 4 * QUARTER, ClockStatus.VALID)[:2] == ([], [])
     assert names(acquisition.receive(record(START + QUARTER), "optical", ClockStatus.VALID)) == ["meter_unknown"]
+
+
+@pytest.mark.req("MEAS-03")
+def test_the_periods_of_a_meter_that_was_taken_away_go_on_passing() -> None:
+    acquisition = admitted()
+    acquisition.dismiss(PROFILE)
+    assert acquisition.next_deadline() == START + QUARTER + TOLERANCE
+    assert acquisition.tick(START + QUARTER + TOLERANCE - TICK, ClockStatus.VALID).decided == {}
+    assert acquisition.tick(START + QUARTER + TOLERANCE, ClockStatus.VALID).decided == {PROFILE.meter_id: START + QUARTER}
+    assert acquisition.tick(START + QUARTER + 2 * TOLERANCE, ClockStatus.VALID).decided == {}
+    assert acquisition.tick(START + 2 * QUARTER + TOLERANCE, ClockStatus.INVALID).decided == {}
+    assert acquisition.next_deadline() == START + 3 * QUARTER + TOLERANCE
+    assert acquisition.tick(START + 9 * QUARTER + TOLERANCE, ClockStatus.VALID).decided == {PROFILE.meter_id: START + 9 * QUARTER}
+    acquisition.admit(PROFILE, START, {})
+    assert acquisition.tick(START + QUARTER, ClockStatus.VALID).decided == {}
+
+
+@pytest.mark.req("MEAS-03")
+def test_after_a_start_a_meter_that_is_away_is_decided_at_once() -> None:
+    acquisition = Acquisition()
+    acquisition.dismiss(PROFILE)
+    deadline = acquisition.next_deadline()
+    assert deadline is not None
+    assert deadline < START
+    assert acquisition.tick(START + QUARTER, ClockStatus.VALID).decided == {PROFILE.meter_id: START}
 
 
 @pytest.mark.req("LMN-03")

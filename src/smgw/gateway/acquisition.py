@@ -4,7 +4,8 @@ Pure of I/O: records and time go in, readings and events come out; the caller st
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -36,6 +37,8 @@ SINGLE_GAPS = 4
 
 UNSET_REACH = timedelta(days=1)
 """So far beyond the newest value a clock that was never set may be before nothing is stored: a wrong one would close periods to come."""
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 UNKNOWN_LIMIT = 64
 """At most so many unknown meters are remembered for the administrator's list."""
@@ -75,6 +78,8 @@ class Outcome(NamedTuple):
 
     readings: list[Reading]
     events: list[Event]
+    decided: Mapping[str, datetime] = MappingProxyType({})
+    """Meters that were taken away, and the moment up to which nothing of them can come any more."""
 
 
 def record_of(messages: Sequence[SmlMessage], captured: datetime) -> Record | None:
@@ -138,6 +143,8 @@ class Acquisition:
     def __init__(self, clock_steps: Callable[[], int] = lambda: 0) -> None:
         """Make one that admits nobody yet; `clock_steps` counts the steps of the clock so far."""
         self._meters: dict[bytes, _Meter] = {}
+        self._left: dict[bytes, tuple[MeterProfile, datetime]] = {}
+        """Meters that were taken away, and the latest period end that was decided for them."""
         self._clock_steps = clock_steps
         self._steps_seen = clock_steps()
         self.unknown: dict[str, int] = {}
@@ -147,6 +154,7 @@ class Acquisition:
 
     def admit(self, profile: MeterProfile, last_target: datetime | None, last_raw: Mapping[Obis, int]) -> None:
         """Admit a meter; `last_target` and `last_raw` continue its series after a restart or a changed profile."""
+        self._left.pop(bytes.fromhex(profile.server_id), None)
         self._meters[bytes.fromhex(profile.server_id)] = _Meter(profile, last_target, dict(last_raw))
 
     def hears(self, record: Record, link: str) -> bool:
@@ -155,8 +163,11 @@ class Acquisition:
         return meter is not None and meter.profile.link == link
 
     def dismiss(self, profile: MeterProfile) -> None:
-        """Expect a meter no more; no period is closed for it, and its records are a stranger's."""
-        self._meters.pop(bytes.fromhex(profile.server_id), None)
+        """Expect a meter no more; its periods pass without values, and its records are a stranger's."""
+        server_id = bytes.fromhex(profile.server_id)
+        meter = self._meters.pop(server_id, None)
+        last = meter.last_target if meter is not None else None
+        self._left[server_id] = profile, last or _LONG_AGO
 
     def current(self, meter_id: str) -> Record | None:
         """Give the newest record of a meter, which is shown but not stored."""
@@ -189,7 +200,7 @@ class Acquisition:
     def tick(self, now: datetime, clock: ClockStatus) -> Outcome:
         """Close period ends whose tolerance has run out without a value, for every meter."""
         self._follow_clock()
-        outcome = Outcome([], [])
+        outcome = Outcome([], [], self._pass_over(now, clock))
         for meter in self._meters.values():
             if meter.last_target is None:
                 continue
@@ -203,7 +214,19 @@ class Acquisition:
     def next_deadline(self) -> datetime | None:
         """Give the moment at which `tick` has something to close; a meter that waits for the clock has none."""
         meters = (meter for meter in self._meters.values() if not meter.halted)
-        return min((m.last_target + m.period + m.tolerance for m in meters if m.last_target is not None), default=None)
+        moments = [m.last_target + m.period + m.tolerance for m in meters if m.last_target is not None]
+        return min(moments + [last + _closing(profile) for profile, last in self._left.values()], default=None)
+
+    def _pass_over(self, now: datetime, clock: ClockStatus) -> dict[str, datetime]:
+        """Let the periods of meters that were taken away pass, so that their contracts come to an end; only a valid clock says when."""
+        decided = {}
+        for server_id, (profile, last) in self._left.items():
+            end = period_floor(now - _closing(profile), profile.period_s) + timedelta(seconds=profile.period_s)
+            if end > last:
+                self._left[server_id] = profile, end
+                if clock is ClockStatus.VALID:
+                    decided[profile.meter_id] = end
+        return decided
 
     def _close_periods(self, meter: _Meter, record: Record, clock: ClockStatus, events: list[Event]) -> list[Reading]:
         assert meter.last_target is not None
@@ -324,6 +347,12 @@ def _order_events(meter: _Meter, record: Record, clock: ClockStatus) -> list[Eve
         facts = {"meter": meter.profile.meter_id, "captured": _text(record.captured), "latest": _text(latest[0].captured)}
         return [Event("telegram_out_of_order", facts)]
     return []
+
+
+def _closing(profile: MeterProfile) -> timedelta:
+    """Give the time from one period end to the moment at which the next one is decided."""
+    period = timedelta(seconds=profile.period_s)
+    return period + period / TOLERANCE_SHARE
 
 
 def _out_of_reach(meter: _Meter, moment: datetime, clock: ClockStatus) -> bool:

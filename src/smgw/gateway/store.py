@@ -63,7 +63,7 @@ class ReadingStore:
 
     def commit(self, outcome: Outcome, closed: Callable[[Reading], datetime] = lambda reading: reading.target_time) -> None:
         """Store one step's outcome; while the store takes nothing, readings wait and the state says so."""
-        if not (outcome.readings or outcome.events or self._backlog or self._events):
+        if not (outcome.readings or outcome.events or outcome.decided or self._backlog or self._events):
             return
         self._backlog += [(reading, sign_reading(self._module, self._key_name, reading)) for reading in outcome.readings]
         self._events += outcome.events
@@ -73,7 +73,7 @@ class ReadingStore:
                 stored, refused = self._append()
                 for event in [*self._events, *refused, *self._given_up_event(), *self._complete_days(stored)]:
                     self._record(event, now)
-                ends: dict[str, datetime] = {}
+                ends = dict(outcome.decided)
                 for reading in stored:
                     ends[reading.meter_id] = max(closed(reading), ends.get(reading.meter_id, closed(reading)))
                 count = sum(self._evaluation.run(self._profiles(), meter, end, now) for meter, end in ends.items())
