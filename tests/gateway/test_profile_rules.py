@@ -1,6 +1,6 @@
 """What a profile must meet: each broken rule is refused with the name of its field."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from tests.gateway.gateway_parts import (
 )
 
 from smgw.core.errors import DomainFault, SmgwError
-from smgw.core.profiles import PROFILE_KINDS, Profile, RegisterProfile
+from smgw.core.profiles import PROFILE_KINDS, EvaluationProfile, Profile, RegisterProfile
 from smgw.gateway.profile_rules import MAX_PROFILES, check_profile
 from smgw.simulation.provisioning import hex_der
 
@@ -86,6 +86,83 @@ def test_good_profiles_pass(profile: Profile) -> None:
 def test_a_broken_rule_is_refused_with_its_field(profile: Profile, changes: dict[str, Any], field: str) -> None:
     with pytest.raises(SmgwError, match=field):
         check_profile(msgspec.structs.replace(profile, **changes), INSTALLED, START)
+
+
+MONTH, HOUR = timedelta(days=30), timedelta(hours=1)
+IMPORT, EXPORT = ("1-0:1.8.0*255",), ("1-0:2.8.0*255",)
+
+
+def judge(profile: EvaluationProfile, *held: EvaluationProfile, now: datetime = START) -> str:
+    """Give the code of the refusal of a contract beside others, or nothing."""
+    consumers: list[Profile] = [consumer_profile(), consumer_profile("consumer2.sm", "other")]
+    try:
+        check_profile(profile, {**INSTALLED, "consumer": consumers, "evaluation": list(held)}, now)
+    except DomainFault as fault:
+        return fault.code
+    return ""
+
+
+@pytest.mark.req("CON-03", "TAF-23")
+@pytest.mark.parametrize("taf", [1, 6, 7, 11])
+@pytest.mark.parametrize("other", [1, 6, 7, 11])
+def test_a_register_is_one_consumers_at_a_time(taf: int, other: int) -> None:
+    theirs = evaluation_profile(other, profile_id="theirs.sm", consumer_id="consumer2.sm", valid_from=START - MONTH, registers=IMPORT)
+    ours = evaluation_profile(taf, registers=IMPORT, valid_from=START)
+    assert judge(ours, theirs) == "tariff.profile_overlap"
+    assert judge(ours, msgspec.structs.replace(theirs, valid_to=START + HOUR)) == "tariff.profile_overlap"
+    assert judge(ours, msgspec.structs.replace(theirs, valid_from=START + MONTH)) == "tariff.profile_overlap"
+    assert judge(ours, msgspec.structs.replace(theirs, valid_to=START)) == ""
+    assert judge(msgspec.structs.replace(ours, valid_to=START + MONTH), msgspec.structs.replace(theirs, valid_from=START + MONTH)) == ""
+    assert judge(msgspec.structs.replace(ours, registers=EXPORT), theirs) == ""
+    assert judge(ours, msgspec.structs.replace(theirs, meter_id="another")) == ""
+
+
+@pytest.mark.req("CON-03", "TAF-24")
+def test_a_contract_can_not_grow_back_into_the_time_of_another_consumer() -> None:
+    """Who moved out stays out, and who moves in can't be dated back."""
+    old = evaluation_profile(7, valid_from=START - MONTH, valid_to=START)
+    new = evaluation_profile(7, profile_id="new.sm", consumer_id="consumer2.sm", valid_from=START)
+    assert judge(msgspec.structs.replace(old, valid_to=None, version=2), old, new) == "tariff.profile_overlap"
+    assert judge(msgspec.structs.replace(new, valid_from=START - HOUR), old) == "tariff.profile_overlap"
+    assert judge(new, old, now=START + HOUR) == ""
+
+
+@pytest.mark.req("TAF-01", "TAF-20")
+def test_one_register_is_priced_once_by_a_use_case_though_read_by_many() -> None:
+    held = evaluation_profile(1, profile_id="first.sm", registers=IMPORT)
+    assert judge(evaluation_profile(1, registers=IMPORT), held) == "tariff.profile_overlap"
+    assert judge(evaluation_profile(1, registers=EXPORT), held) == ""
+    assert judge(evaluation_profile(7), held, evaluation_profile(7, profile_id="first7.sm")) == ""
+
+
+@pytest.mark.req("TAF-24")
+@pytest.mark.parametrize("taf", [1, 6, 7, 11])
+def test_a_contract_that_is_over_before_it_arrives_is_refused(taf: int) -> None:
+    late = evaluation_profile(taf, registers=IMPORT, valid_from=START - MONTH, valid_to=START)
+    assert judge(late) == "tariff.profile_past"
+    assert judge(msgspec.structs.replace(late, valid_to=START + HOUR)) == ""
+    # A running contract may be told late that it has ended.
+    assert judge(msgspec.structs.replace(late, version=2), msgspec.structs.replace(late, valid_to=None)) == ""
+
+
+@pytest.mark.req("TAF-24")
+@pytest.mark.parametrize("taf", [1, 6, 7, 11])
+@pytest.mark.parametrize(
+    "change", [{"registers": EXPORT}, {"billing_months": 3}, {"valid_from": START - HOUR}], ids=["registers", "billing months", "start"]
+)
+def test_what_was_evaluated_is_not_changed_by_a_later_version(taf: int, change: dict[str, Any]) -> None:
+    held = evaluation_profile(taf, registers=IMPORT, valid_from=START - MONTH)
+    later = msgspec.structs.replace(held, **change, version=2)
+    assert judge(later, held) == "tariff.profile_past"
+    begins = msgspec.structs.replace(later, valid_from=START + HOUR)
+    assert judge(begins, held) == "tariff.profile_overlap"
+    assert judge(begins, msgspec.structs.replace(held, valid_to=START + HOUR)) == ""
+
+
+@pytest.mark.req("TAF-30")
+def test_where_results_go_may_change_at_once() -> None:
+    held = evaluation_profile(7, valid_from=START - MONTH)
+    assert judge(msgspec.structs.replace(held, recipients=(), delivery="daily", usage_point_name="OTHER", version=2), held) == ""
 
 
 @pytest.mark.req("TAF-01")

@@ -14,6 +14,7 @@ from smgw.pki.certificate_profiles import Kind
 from smgw.pki.names import Role, role_of
 from smgw.pki.parsing import load_certificate
 from smgw.pki.triple import kind_of
+from smgw.tariff.rules import PRICING
 from smgw.tariff.taf01 import MAX_REGISTERS as TAF1_REGISTERS
 
 PERIODS_S = frozenset({60, 300, 900, 1800, 3600, 86_400})
@@ -42,7 +43,9 @@ def check_profile(profile: Profile, installed: Mapping[str, Sequence[Profile]], 
                 _require(_kind_of_partner(getattr(profile, name)) is kind, name)
         case EvaluationProfile():
             _check_evaluation(profile, installed)
-            check_contract(profile, cast("list[EvaluationProfile]", list(installed["evaluation"])), now)
+            terms = cast("list[EvaluationProfile]", list(installed["evaluation"]))
+            check_contract(profile, terms, now)
+            _check_terms(profile, terms, now)
         case ConsumerProfile():
             _require(is_logical_name(profile.consumer_id), "consumer_id")
             _require(_is_text(profile.user_name, 64) and ":" not in profile.user_name, "user_name")
@@ -111,6 +114,58 @@ def _check_evaluation(profile: EvaluationProfile, installed: Mapping[str, Sequen
             # What a contract measured and sent is shown to its consumer, so it never passes to another; who moves in gets a new one.
             _require(held.consumer_id == profile.consumer_id, "consumer_id: another than the contract's")
             _require(held.meter_id == profile.meter_id, "meter_id: another than the contract's")
+
+
+def _check_terms(profile: EvaluationProfile, installed: Sequence[EvaluationProfile], now: datetime) -> None:
+    """Refuse a contract that is over, and one that reaches into another's time.
+
+    Raises: DomainFault tariff.profile_past, tariff.profile_overlap.
+    """
+    if profile.valid_to is not None and profile.valid_to <= now and not any(held.profile_id == profile.profile_id for held in installed):
+        raise DomainFault("tariff.profile_past", f"{profile.profile_id} ends before it could begin")
+    for held in installed:
+        if held.profile_id == profile.profile_id:
+            _check_change(profile, held, now)
+        elif _share_a_register(profile, held) and not _apart(profile, held):
+            _check_neighbour(profile, held)
+
+
+def _share_a_register(one: EvaluationProfile, other: EvaluationProfile) -> bool:
+    codes = [{Obis.parse(text) for text in profile.registers} for profile in (one, other)]
+    return one.meter_id == other.meter_id and not codes[0].isdisjoint(codes[1])
+
+
+def _apart(one: EvaluationProfile, other: EvaluationProfile) -> bool:
+    return any(first.valid_to is not None and first.valid_to <= second.valid_from for first, second in ((one, other), (other, one)))
+
+
+def _check_neighbour(profile: EvaluationProfile, other: EvaluationProfile) -> None:
+    """Refuse what would show one consumer's values to another, or book the same amounts twice.
+
+    Source: CON-03, TAF-23. Raises: DomainFault tariff.profile_overlap.
+    """
+    if other.consumer_id != profile.consumer_id:
+        raise DomainFault("tariff.profile_overlap", f"{profile.profile_id}: at that time the register is another consumer's")
+    if profile.taf == other.taf and profile.taf in PRICING:
+        raise DomainFault("tariff.profile_overlap", f"{profile.profile_id} and {other.profile_id}")
+
+
+def _check_change(profile: EvaluationProfile, held: EvaluationProfile, now: datetime) -> None:
+    """Let a version that evaluates otherwise begin only when it comes into force: the newest version alone is evaluated.
+
+    Where and when results go may change at once. Source: TAF-24. Raises: DomainFault tariff.profile_past, tariff.profile_overlap.
+    """
+    if held.version == profile.version or _evaluated(held) == _evaluated(profile):
+        return
+    if profile.valid_from < now:
+        raise DomainFault("tariff.profile_past", f"{profile.profile_id}: {profile.valid_from}")
+    if not _apart(profile, held):
+        raise DomainFault("tariff.profile_overlap", f"{profile.profile_id}: the version before has not ended")
+
+
+def _evaluated(profile: EvaluationProfile) -> tuple[object, ...]:
+    """Give what the results of a contract depend on; that a running one ends is no change of them."""
+    return profile.taf, profile.registers, profile.period_s, profile.billing_months, profile.rules, profile.valid_from
 
 
 def _kind_of_partner(hex_der: str) -> Kind | None:
