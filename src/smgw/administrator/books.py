@@ -6,8 +6,10 @@ from typing import NamedTuple
 from smgw.administrator.alarms import Alarms
 from smgw.administrator.approvals import Approvals
 from smgw.administrator.audit import Audit
+from smgw.administrator.campaigns import Campaigns
 from smgw.administrator.inventory import Inventory
 from smgw.administrator.jobs import Jobs
+from smgw.administrator.releases import Releases
 from smgw.administrator.store import Store
 from smgw.administrator.users import Users
 
@@ -22,6 +24,8 @@ class Books(NamedTuple):
     users: Users
     approvals: Approvals
     alarms: Alarms
+    releases: Releases
+    campaigns: Campaigns
 
     def close(self) -> None:
         """Close the store."""
@@ -33,8 +37,17 @@ def open_books(path: Path) -> Books:
     store = Store(path)
     try:
         audit = Audit(store)
+        inventory, jobs, releases = Inventory(store, audit), Jobs(store, audit), Releases(store, audit, path.parent)
         return Books(
-            store, audit, Inventory(store, audit), Jobs(store, audit), Users(store, audit), Approvals(store, audit), Alarms(store, audit)
+            store,
+            audit,
+            inventory,
+            jobs,
+            Users(store, audit),
+            Approvals(store, audit),
+            Alarms(store, audit),
+            releases,
+            Campaigns(store, audit, inventory, jobs, releases),
         )
     except BaseException:
         store.close()

@@ -5,6 +5,7 @@ version and have done so for a while; too many failures stop the campaign, and g
 Source: ADM-05; 20-wan-crypto-pki 1.9.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,14 +13,16 @@ from enum import StrEnum
 from typing import Annotated, NamedTuple
 
 import msgspec
+import structlog
 
 from smgw.administrator.audit import Audit
 from smgw.administrator.inventory import Inventory
 from smgw.administrator.jobs import Job, Jobs
 from smgw.administrator.releases import PATH, Release, Releases
 from smgw.administrator.store import Store
-from smgw.core.errors import DomainFault
+from smgw.core.errors import DomainFault, Unavailable
 from smgw.core.instant import parse_time, utc_text
+from smgw.net.clock import ClockPort
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS campaign (
@@ -304,6 +307,23 @@ class Campaigns:
                 "UPDATE campaign_gateway SET state=?, job=?, order_id=?, code=?, changed_at=? WHERE campaign=? AND device_id=?",
                 (state, job or member.job, order_id or member.order_id, code, utc_text(at), campaign.id, member.device_id),
             )
+
+
+LOOK_S = 1.0
+"""How often campaigns are taken further, in real seconds."""
+
+log = structlog.get_logger(__name__)
+
+
+async def conduct(campaigns: Campaigns, clock: ClockPort, random: Callable[[int], bytes], place: tuple[str, int]) -> None:
+    """Take the campaigns further until cancelled; `place` is where gateways fetch firmware."""
+    while True:
+        try:
+            with clock.hold():
+                campaigns.step(clock.now(), place, random)
+        except Unavailable as fault:
+            log.warning("campaigns_wait", code=fault.code)
+        await asyncio.sleep(LOOK_S)
 
 
 _COLUMNS = ", ".join(Campaign.__struct_fields__)

@@ -19,6 +19,8 @@ class AdministratorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     time_port: int = 0
     service_port: int = 0
     """Where gateways tell what happens and hand over what is passed on; 0 takes a free one."""
+    firmware_port: int = 0
+    """Where gateways fetch firmware; 0 takes a free one, but then an order given before a restart leads nowhere."""
     api_port: int = 0
     """Loopback port of the operator's page and API."""
     crl_url: str = ""

@@ -11,24 +11,14 @@ from typing import Annotated
 
 import msgspec
 import typer
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from smgw.codec import firmware_package as package
 from smgw.codec.firmware_package import FirmwareManifest, PackagedFile
 from smgw.core.errors import ConfigError, SmgwError
-from smgw.net.identity import open_module
 from smgw.pki import maker as makers
-from smgw.pki.triple import read_certificates
-from smgw.security.content import Credential, sign_detached
 from smgw.security.files import write_durably
-from smgw.security.secret_file import create_secret
-from smgw.security.software import SoftwareModule
 
 app = typer.Typer(help="Make, show and check firmware packages.", no_args_is_help=True)
-
-ROOT_FILE = "makers.pem"
-SIGNER_FILE = "signer.pem"
 
 _Package = Annotated[Path, typer.Argument(help="A firmware package.", metavar="PACKAGE")]
 _Maker = Annotated[Path, typer.Option("--maker", help="The maker's folder.")]
@@ -52,14 +42,8 @@ def found(
 ) -> None:
     """Found a maker: keys, root certificate and signing certificate. Gateways and administrators take makers.pem as their anchor."""
     with _told():
-        if (data / ROOT_FILE).exists():
-            raise ConfigError("firmware.file", f"{data}: there is a maker already")
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        module = SoftwareModule.create(data / "module.smgwkeys", create_secret(data / "module.secret"))
-        now = datetime.now(UTC)
-        for file, make in ((ROOT_FILE, makers.make_root), (SIGNER_FILE, makers.make_signer)):
-            write_durably(data / file, make(module, name, now).public_bytes(Encoding.PEM))
-    typer.echo(f"maker {name}: {data / ROOT_FILE}")
+        makers.found_maker(data, name, datetime.now(UTC))
+    typer.echo(f"maker {name}: {data / makers.ANCHOR_FILE}")
 
 
 @app.command()
@@ -90,8 +74,7 @@ def make(
                 notes=notes,
             )
         )
-        signer = Credential(_certificate(maker / SIGNER_FILE), makers.SIGNING_KEY)
-        signature = sign_detached(manifest, module=open_module(maker), signer=signer)
+        signature = makers.sign_manifest(maker, manifest)
         octets = b"".join(package.write_package(manifest, signature, sorted(files.items())))
         if len(octets) > package.PACKAGE_LIMIT:
             raise ConfigError("firmware.size", f"{len(octets)} octets")
@@ -171,10 +154,3 @@ def _collect(folder: Traversable, prefix: str, found_files: dict[str, bytes]) ->
                 _collect(entry, f"{prefix}{entry.name}/", found_files)
         elif not entry.name.endswith(".pyc"):
             found_files[f"{prefix}{entry.name}"] = entry.read_bytes()
-
-
-def _certificate(path: Path) -> x509.Certificate:
-    try:
-        return read_certificates(path.read_bytes())[0]
-    except OSError as problem:
-        raise ConfigError("firmware.file", f"{path}: {problem.strerror}") from problem

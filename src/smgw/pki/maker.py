@@ -11,16 +11,20 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from smgw.codec.firmware_package import FirmwareManifest, PackagedFile, PackageHead, PackageReader
-from smgw.core.errors import CertificateRejected, DecodeFault, SecurityFault
+from smgw.core.errors import CertificateRejected, ConfigError, DecodeFault, SecurityFault
 from smgw.pki.assembly import sign_certificate
 from smgw.pki.certificate_profiles import key_usage
 from smgw.pki.parsing import PARSE_FAULTS
 from smgw.pki.triple import read_certificates
-from smgw.security.content import SignerClaim, verify_detached
+from smgw.security.content import Credential, SignerClaim, sign_detached, verify_detached
+from smgw.security.files import write_durably
 from smgw.security.module import SecurityModule
+from smgw.security.secret_file import create_secret, load_secret
+from smgw.security.software import SoftwareModule
 
 ROOT_KEY = "MAKER_ROOT"
 SIGNING_KEY = "MAKER_SIG"
@@ -29,6 +33,11 @@ ROOT_VALIDITY = timedelta(days=15 * 365)
 SIGNER_VALIDITY = timedelta(days=3 * 365)
 _BACKDATING = timedelta(minutes=5)
 CHUNK = 64 << 10
+
+MODULE_FILE = "module.smgwkeys"
+SECRET_FILE = "module.secret"  # noqa: S105 - a file name
+ANCHOR_FILE = "makers.pem"
+SIGNER_FILE = "signer.pem"
 
 
 def make_root(module: SecurityModule, maker: str, now: datetime) -> x509.Certificate:
@@ -64,6 +73,26 @@ def _make(
     if not is_root:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), True)
     return sign_certificate(builder, module, issuer_key)
+
+
+def found_maker(folder: Path, name: str, now: datetime) -> None:
+    """Make a maker's folder: module with both keys, anchor, signing certificate. Raises: ConfigError firmware.file where there is one."""
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError("firmware.file", f"{folder}: there is something already")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    module = SoftwareModule.create(folder / MODULE_FILE, create_secret(folder / SECRET_FILE))
+    for file, make in ((ANCHOR_FILE, make_root), (SIGNER_FILE, make_signer)):
+        write_durably(folder / file, make(module, name, now).public_bytes(Encoding.PEM))
+
+
+def sign_manifest(folder: Path, manifest: bytes) -> bytes:
+    """Sign a manifest as the maker of a folder; gives the detached CMS message. Raises: ConfigError firmware.file."""
+    try:
+        signer = Credential(read_certificates((folder / SIGNER_FILE).read_bytes())[0], SIGNING_KEY)
+        module = SoftwareModule.open(folder / MODULE_FILE, load_secret(folder / SECRET_FILE))
+    except OSError as problem:
+        raise ConfigError("firmware.file", f"{folder}: {problem.strerror}") from problem
+    return sign_detached(manifest, module=module, signer=signer)
 
 
 def load_makers(path: Path) -> tuple[x509.Certificate, ...]:

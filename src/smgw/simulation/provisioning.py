@@ -24,9 +24,11 @@ from smgw.gateway.config import AdministratorConfig as GatewayAdministrator
 from smgw.gateway.config import GatewayConfig, GatewayFolder, LinkConfig
 from smgw.net.identity import TRIPLE_FILE, TRUST_FOLDER, create_keys, install_certificates
 from smgw.pki.deployment import ROOT_FOLDER, PkiFolder
+from smgw.pki.maker import ANCHOR_FILE, found_maker
 from smgw.pki.names import Role
 from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS, CertificateTriple, KeyNames, read_certificates, triple_of
 from smgw.protocol.digest_auth import CONSUMER_REALM, Algorithm, ha1
+from smgw.security.files import write_durably
 from smgw.tariff.taf01 import MAX_REGISTERS as TAF1_REGISTERS
 
 ORGANISATION = "smgw-demo"
@@ -64,6 +66,7 @@ class Ports(msgspec.Struct, frozen=True):
     participant: int
     han: int
     service: int = 0
+    firmware: int = 0
 
 
 class System(msgspec.Struct, frozen=True):
@@ -122,6 +125,11 @@ class Layout(NamedTuple):
     def participant(self) -> Path:
         """Give the participant's folder."""
         return self.path / "participant"
+
+    @property
+    def maker(self) -> Path:
+        """Give the folder of the maker of firmware."""
+        return self.path / "maker"
 
     @property
     def password(self) -> Path:
@@ -257,10 +265,12 @@ def provision_administrator(
             management_port=system.ports.management,
             time_port=system.ports.time,
             service_port=system.ports.service,
+            firmware_port=system.ports.firmware,
             api_port=system.ports.administrator,
             crl_url=f"http://127.0.0.1:{system.ports.pki}/pki/v1",
         )
     )
+    provision_makers(layout, now)
     books = open_books(folder.inventory)
     inventory = books.inventory
     try:
@@ -272,6 +282,16 @@ def provision_administrator(
                 inventory.put_profile(system.gateway_id, profile, now, ACTOR)
     finally:
         books.close()
+
+
+def provision_makers(layout: Layout, now: datetime) -> None:
+    """Found a maker of firmware, and let administrator and gateway trust it."""
+    if not layout.maker.exists():
+        found_maker(layout.maker, ORGANISATION, now)
+    anchor = (layout.maker / ANCHOR_FILE).read_bytes()
+    for folder in (layout.administrator, layout.gateway):
+        if not (folder / ANCHOR_FILE).exists():
+            write_durably(folder / ANCHOR_FILE, anchor)
 
 
 def administrator_of(system: System, triple: CertificateTriple) -> GatewayAdministrator:
