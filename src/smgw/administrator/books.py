@@ -12,6 +12,7 @@ from smgw.administrator.jobs import Jobs
 from smgw.administrator.releases import Releases
 from smgw.administrator.store import Store
 from smgw.administrator.users import Users
+from smgw.administrator.wakeup import WakeUps
 
 
 class Books(NamedTuple):
@@ -26,6 +27,7 @@ class Books(NamedTuple):
     alarms: Alarms
     releases: Releases
     campaigns: Campaigns
+    wake_ups: WakeUps
 
     def close(self) -> None:
         """Close the store."""
@@ -48,6 +50,7 @@ def open_books(path: Path) -> Books:
             Alarms(store, audit),
             releases,
             Campaigns(store, audit, inventory, jobs, releases),
+            WakeUps(store, audit),
         )
     except BaseException:
         store.close()

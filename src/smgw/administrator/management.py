@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from smgw.administrator.books import Books
+from smgw.administrator.caller import Caller
 from smgw.administrator.inventory import Gateway, Inventory
 from smgw.codec.command import Answer, Command, decode_answer, encode_command
 from smgw.core.errors import CertificateRejected, DecodeFault, PeerFault, SecurityFault, SmgwError
@@ -45,6 +46,8 @@ class Office(NamedTuple):
     recipient: Credential
     books: Books
     clock: ClockPort
+    caller: Caller | None = None
+    """Calls the gateways that open their channel only on wake-up."""
 
 
 class GatewaySession:
@@ -160,8 +163,10 @@ async def serve_gateway(
         session = GatewaySession(office, known_gateway(office.books.inventory, peer), channel)
         log.info("gateway_connected", gateway=device_id)
         with office.books.inventory.connected(device_id):
+            if office.caller is not None:
+                office.caller.service.answered(device_id)
             while not stop.is_set():
-                revision = office.books.inventory.revision(), office.books.jobs.revision()
+                revision = _revision(office)
                 if revision != seen or looks % OBSERVE_LOOKS == 0:
                     require_standing()
                     with office.clock.hold():
@@ -169,6 +174,8 @@ async def serve_gateway(
                             await session.reconcile()
                             await session.work_off()
                         await session.observe()
+                        if await _let_go(office, session, device_id, revision):
+                            break
                     seen = revision
                 looks += 1
                 with suppress(TimeoutError):
@@ -178,3 +185,18 @@ async def serve_gateway(
         log.warning("gateway_refused", gateway=device_id, code=fault.code)
     except SmgwError as fault:
         log.info("gateway_disconnected", gateway=device_id, code=fault.code)
+
+
+def _revision(office: Office) -> tuple[int, int]:
+    return office.books.inventory.revision(), office.books.jobs.revision()
+
+
+async def _let_go(office: Office, session: GatewaySession, device_id: str, revision: tuple[int, int]) -> bool:
+    """Break up with a gateway that comes when called, unless something new waits for it already."""
+    if office.caller is None or revision != _revision(office):
+        return False
+    office.caller.done(device_id)
+    if not office.caller.may_go(device_id):
+        return False
+    await session.command("POST", "fas/break-up")
+    return True

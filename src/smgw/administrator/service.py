@@ -10,10 +10,12 @@ import structlog
 from smgw.administrator.api.endpoints import Desk
 from smgw.administrator.app import start_interface
 from smgw.administrator.books import open_books
+from smgw.administrator.caller import Caller
 from smgw.administrator.config import AdministratorFolder
 from smgw.administrator.management import Office, serve_gateway
 from smgw.administrator.service_point import ServicePoint
 from smgw.administrator.time_server import serve_time
+from smgw.administrator.wakeup import WakeUpService
 from smgw.net.clock import ClockPort
 from smgw.net.http_exchange import Streams
 from smgw.net.identity import load_identity
@@ -37,7 +39,8 @@ async def run_administrator(
     config = folder.load()
     identity = load_identity(folder.path, ADMINISTRATOR_KEYS)
     books = open_books(folder.inventory)
-    office = Office(config.name, identity.module, identity.signer, identity.recipient, books, clock)
+    caller = Caller(books, WakeUpService(books.wake_ups, identity.module, identity.signer, clock))
+    office = Office(config.name, identity.module, identity.signer, identity.recipient, books, clock, caller=caller)
     sessions: set[asyncio.Task[None]] = set()
     refused = 0
 
@@ -90,6 +93,8 @@ async def run_administrator(
                 "api_port": api_port,
             }
         )
+        calls = asyncio.create_task(caller.service.run(caller.waiting))
+        stack.callback(calls.cancel)
         await stop.wait()
         if sessions:
             await asyncio.wait(sessions, timeout=SESSION_END_S)

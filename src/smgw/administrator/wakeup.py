@@ -30,6 +30,8 @@ PACKETS_PER_S = 100.0
 """All gateways together are sent at most so many packets in a real second."""
 AGAIN_AFTER_S = 900.0
 """A gateway that was given up is called again by itself after so many real seconds."""
+NEXT_AFTER_S = 60.0
+"""A gateway that came is called again after so many real seconds at the earliest: what still waits then may never be obeyed."""
 KEPT = 100_000
 """So many calls are kept for the statistics."""
 STATISTICS_OF = 10_000
@@ -217,7 +219,7 @@ class WakeUpService:
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             while True:
-                for device_id in waiting():
+                for device_id in _known(waiting):
                     if device_id not in self._awaited and loop.time() >= not_before.get(device_id, 0.0):
                         not_before[device_id] = loop.time() + AGAIN_AFTER_S
                         group.create_task(self._try(device_id, not_before))
@@ -231,7 +233,16 @@ class WakeUpService:
         except SmgwError as fault:
             log.warning("wake_up_failed", gateway=device_id, code=fault.code)
         else:
-            del not_before[device_id]
+            not_before[device_id] = asyncio.get_running_loop().time() + NEXT_AFTER_S
+
+
+def _known(waiting: Callable[[], Iterable[str]]) -> Iterable[str]:
+    """Give whoever is waited for; nobody while the store refuses."""
+    try:
+        return waiting()
+    except Unavailable as fault:
+        log.warning("wake_up_waits", code=fault.code)
+        return ()
 
 
 async def _within(event: asyncio.Event, limit_s: float) -> None:
