@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.gateway.gateway_parts import GATEWAY_ID, METER_ID, START, evaluation_profile, gateway_identity
+from tests.storage.test_journal_disk_full import largest_file
 
 from smgw.core.log_event import Log
 from smgw.core.obis import ACTIVE_ENERGY_IMPORT
@@ -109,6 +110,23 @@ def test_a_full_disk_leaves_nothing_half_done_and_nothing_lost(bench: Bench) -> 
     assert bench.states[-1] is StateEvent.STORAGE_AVAILABLE
     assert [signed.reading.raw for signed in bench.journal.readings(METER_ID)] == [1000 + index for index in range(1, stored + 3)]
     bench.journal.verify()
+
+
+@pytest.mark.req("STATE-04")
+def test_while_the_disk_takes_nothing_what_waits_is_not_evaluated_again_with_each_telegram(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    run = bench.store._evaluation.run
+    monkeypatch.setattr(bench.store._evaluation, "run", lambda *about: tried.append("run") or run(*about))
+    with largest_file(4096):
+        for index in range(1, 30):
+            bench.store.commit(Outcome([reading(index)], []))
+    assert len(tried) == 1
+    assert bench.states == [StateEvent.STORAGE_FULL] * 29
+    bench.store.commit(Outcome([reading(30)], []))
+    assert bench.journal.count_readings() == 30
+    assert bench.states[-1] is StateEvent.STORAGE_AVAILABLE
 
 
 def test_what_waits_for_the_disk_is_bounded(bench: Bench) -> None:

@@ -22,6 +22,8 @@ from smgw.storage.journal import Journal
 BACKLOG_LIMIT = 2_000
 """At most so many readings wait in memory while the store takes nothing; what is given up beyond it is told once the store takes again."""
 
+_PROBE = "room"
+
 
 class ReadingStore:
     """Commit readings with everything that follows from them.
@@ -54,6 +56,8 @@ class ReadingStore:
         self._backlog: list[tuple[Reading, bytes]] = []
         self._events: list[Event] = []
         self._given_up = 0
+        self._refused = False
+        """Whether the store took nothing the last time."""
         self.first_value = asyncio.Event()
         """Set once a reading is stored, or was already."""
         if journal.count_readings():
@@ -69,6 +73,9 @@ class ReadingStore:
         self._events += outcome.events
         now = self._clock.now()
         try:
+            if self._refused:
+                # All that waits is evaluated only when at least a few octets find room: telegrams come every second.
+                self._journal.set_state(_PROBE, b"\1")
             with self._journal.transaction():
                 stored, refused = self._append()
                 for event in [*self._events, *refused, *self._given_up_event(), *self._complete_days(stored)]:
@@ -79,8 +86,10 @@ class ReadingStore:
                 count = sum(self._evaluation.run(self._profiles(), meter, end, now) for meter, end in ends.items())
         except Unavailable:
             self._give_up_oldest()
+            self._refused = True
             self._state_event(StateEvent.STORAGE_FULL)
             return
+        self._refused = False
         self.readings += len(stored)
         if stored:
             self.first_value.set()
