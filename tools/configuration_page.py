@@ -33,6 +33,12 @@ FILES = (
     ),
     ConfigFile("Administrator", "`administrator.json` in the administrator's folder", "smgw.administrator.config", "AdministratorConfig"),
     ConfigFile("Market participant", "`participant.json` in the participant's folder", "smgw.participant.config", "ParticipantConfig"),
+    ConfigFile(
+        "Security module",
+        "`security-module.json` in the folder of any role; without it keys lie in software",
+        "smgw.security.module_folder",
+        "SecurityModuleConfig",
+    ),
 )
 
 PROFILES = ("MeterProfile", "RegisterProfile", "EvaluationProfile", "CommunicationProfile", "ConsumerProfile")
@@ -84,6 +90,7 @@ FOLDERS: dict[str, tuple[tuple[str, str], ...]] = {
     "every role": (
         ("module.smgwkeys", "security module: private keys, encrypted"),
         ("module.secret", "secret that opens it; readable by its owner alone, else the role refuses to start"),
+        ("security-module.json, token.pin", "optional: the token that holds the keys instead, and its PIN"),
         ("triple.pem", "TLS, SIG and ENC certificate of the role"),
         ("issuers.pem", "certificates of the sub-CAs, sent along in TLS"),
         ("trust/anchors, trust/intermediates, trust/crls", "whom the role trusts: root, sub-CAs, revocation lists (PEM or DER)"),

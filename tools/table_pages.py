@@ -100,6 +100,27 @@ def state_page() -> str:
     )
 
 
+def _key_objects() -> str:
+    """Show which keys, certificates and PINs each phase adds and takes away."""
+    from smgw.core.key_inventory import PHASE_OBJECTS
+
+    rows = (
+        (
+            f"`{row.phase.value}`",
+            row.place.value,
+            _names(sorted(row.adds)),
+            _names(sorted(row.optional)),
+            _names(sorted(row.removes)),
+            row.clause,
+        )
+        for row in PHASE_OBJECTS
+    )
+    return (
+        "\n## Keys, certificates and PINs\n\nWhat must be held is the sum over the completed phases; `smgw module check` compares. `*` stands for everything. A later\n"
+        "generation of a key goes by the same name.\n\n" + table(("phase", "where", "adds", "may add", "takes away", "clause"), rows)
+    )
+
+
 def life_cycle_page() -> str:
     """Show the phases of a gateway's life, what each allows to whom, and where it leads."""
     from smgw.core.life_cycle import MARKS, PHASES, RULES, Phase
@@ -126,6 +147,7 @@ def life_cycle_page() -> str:
         + table(("phase", "in the annex", "what it is about", "clause"), meanings)
         + "\n## What each phase allows\n\nEverything else is refused with `lifecycle.phase`, which names the phase that is needed, or with `lifecycle.order`, which says\nwhat must be done before.\n\n"
         + table(("phase", "action", "by", "when", "next phase", "logged"), rows)
+        + _key_objects()
         + "\n## Drawn\n\n```mermaid\nstateDiagram-v2\n    [*] --> manufactured\n"
         + "".join(drawn)
         + "    decommissioned --> [*]\n```\n"
