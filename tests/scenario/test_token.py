@@ -1,0 +1,59 @@
+"""A whole system whose keys lie in tokens (SoftHSM2): commands are answered, readings are delivered, receipts are verified."""
+
+from pathlib import Path
+
+import pytest
+from tests.scenario.whole_gateway import FOUNDED, World, until, world
+from tests.softhsm import engine, missing, write_configuration
+
+from smgw.administrator.config import AdministratorFolder
+from smgw.net.identity import create_keys, install_certificates, open_module
+from smgw.pki.names import Role
+from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS
+from smgw.security.module_folder import CONFIG_FILE, MODULE_FILE, SECRET_FILE, MixedModule
+from smgw.security.pkcs11 import Pkcs11Module
+from smgw.simulation.provisioning import DEFAULT_GATEWAY_ID, ORGANISATION
+
+
+def move_into_token(state: World, role: Role, tls_keys: str, number: int) -> None:
+    """Give a role new keys in a token, and certificates for them."""
+    folder, keys, name = {
+        Role.SMGW: (state.layout.gateway, GATEWAY_KEYS, DEFAULT_GATEWAY_ID),
+        Role.GWA: (state.layout.administrator, ADMINISTRATOR_KEYS, ORGANISATION),
+        Role.EMT: (state.layout.participant, PARTICIPANT_KEYS, ORGANISATION),
+    }[role]
+    for left in (MODULE_FILE, SECRET_FILE):
+        (folder / left).unlink()
+    write_configuration(folder, tls_keys, number)
+    state.identities[role] = state.pki.issue(create_keys(folder, keys, role, name), role, now=FOUNDED)
+    install_certificates(folder, state.identities[role], [state.pki.sub().certificate])
+
+
+@pytest.mark.parametrize("tls_keys", ["token", "software"])
+@pytest.mark.req("SEC-01", "WAN-01", "WAN-03")
+async def test_with_keys_in_tokens_commands_are_answered_and_readings_delivered(tmp_path: Path, tls_keys: str) -> None:
+    if tls_keys == "token" and not engine():
+        missing("OpenSSL's engine for PKCS#11 is not installed: `apt-get install libengine-pkcs11-openssl`")
+    roles = (Role.SMGW, Role.GWA, Role.EMT) if tls_keys == "token" else (Role.SMGW,)
+
+    def prepare(state: World) -> None:
+        for number, role in enumerate(roles):
+            move_into_token(state, role, tls_keys, number)
+        AdministratorFolder(state.layout.administrator).inventory.unlink()
+        state.provision()
+
+    async with world(tmp_path, prepare=prepare) as state:
+        assert isinstance(state.gateway.identity.module, Pkcs11Module if tls_keys == "token" else MixedModule)
+        # Profiles come by commands: opened with the ENC key, answered with the SIG key.
+        await until(lambda: len(state.gateway.journal.profiles("evaluation")) == 2, "profiles")
+        await state.move_to(FOUNDED.replace(second=10))
+        await state.feed(state.meter.telegram(state.clock.now()))
+        for _ in range(2):
+            await state.quarter()
+        await state.delivered()
+        assert state.totals().readings >= 2
+        assert state.refusals() == []
+    folder = state.layout.gateway
+    assert (folder / MODULE_FILE).exists() == (tls_keys == "software")
+    assert (folder / CONFIG_FILE).exists()
+    assert open_module(folder).names() == sorted({*GATEWAY_KEYS, "GW_HAN_TLS"})
