@@ -30,12 +30,12 @@ def networks(*listeners: tuple[str, str, int], wan: str = WAN, han: str = HAN, d
         (networks(("tcp6", "::", 443)), "open to all networks"),
         (networks(("tcp", "0.0.0.0", 443), wan=""), "open to all networks"),
         (networks(han="0.0.0.0"), "open to all networks"),
-        (networks(("tcp", WAN, 443)), "not the consumer interface"),
-        (networks(("tcp", HAN, 80)), "not the consumer interface"),
-        (networks(("udp", HAN, 443)), "not the consumer interface"),
-        (networks(("tcp", OTHER, 22), wan=""), "not the consumer interface"),
-        (networks(("udp", WAN, 15101))._replace(wake_up=(WAN, 15100)), "not the consumer interface"),
-        (networks(("tcp", WAN, 15100))._replace(wake_up=(WAN, 15100)), "not the consumer interface"),
+        (networks(("tcp", WAN, 443)), "none of the interfaces of the HAN"),
+        (networks(("tcp", HAN, 80)), "none of the interfaces of the HAN"),
+        (networks(("udp", HAN, 443)), "none of the interfaces of the HAN"),
+        (networks(("tcp", OTHER, 22), wan=""), "none of the interfaces of the HAN"),
+        (networks(("udp", WAN, 15101))._replace(wake_up=(WAN, 15100)), "none of the interfaces of the HAN"),
+        (networks(("tcp", WAN, 15100))._replace(wake_up=(WAN, 15100)), "none of the interfaces of the HAN"),
         (networks(("udp", "0.0.0.0", 15100))._replace(wake_up=(WAN, 15100)), "open to all networks"),
         (networks(han=WAN), "can be reached from the WAN"),
         (networks(("tcp", HAN, 443), wan=HAN), "can be reached from the WAN"),
@@ -74,7 +74,7 @@ def test_a_real_socket_too_much_is_found() -> None:
         if len(own_listeners()) > 1:
             pytest.skip("this process listens already")
         check_separation(meant)
-        with socket.create_server(("127.0.0.1", 0)), pytest.raises(DomainFault, match="not the consumer interface"):
+        with socket.create_server(("127.0.0.1", 0)), pytest.raises(DomainFault, match="none of the interfaces of the HAN"):
             check_separation(meant)
         check_separation(meant)
         with pytest.raises(DomainFault, match="can be reached from the WAN"):

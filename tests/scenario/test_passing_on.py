@@ -110,7 +110,7 @@ async def service_point(path: Path, profile: CommunicationProfile) -> AsyncItera
     triple = gateway().triple
     books.inventory.add_gateway(GATEWAY, triple.tls, triple.sig, triple.enc, NOW, "test")
     books.inventory.put_profile(GATEWAY, profile, NOW, "test")
-    point = ServicePoint(own, books.inventory, books.alarms, clock)
+    point = ServicePoint(own, books, clock)
     facts = {"module": own.module, "identity": own.tls, "trust": own.trust, "clock": clock, "roles": frozenset({Role.SMGW})}
     server = await listen(point.serve, "127.0.0.1", 0, **facts)  # type: ignore[arg-type]
     try:

@@ -7,6 +7,7 @@ from smgw.administrator.alarms import Alarms
 from smgw.administrator.approvals import Approvals
 from smgw.administrator.audit import Audit
 from smgw.administrator.campaigns import Campaigns
+from smgw.administrator.cases import Cases
 from smgw.administrator.inventory import Inventory
 from smgw.administrator.jobs import Jobs
 from smgw.administrator.releases import Releases
@@ -27,6 +28,7 @@ class Books(NamedTuple):
     alarms: Alarms
     releases: Releases
     campaigns: Campaigns
+    cases: Cases
     wake_ups: WakeUps
 
     def close(self) -> None:
@@ -50,6 +52,7 @@ def open_books(path: Path) -> Books:
             Alarms(store, audit),
             releases,
             Campaigns(store, audit, inventory, jobs, releases),
+            Cases(store, audit),
             WakeUps(store, audit),
         )
     except BaseException:

@@ -1,7 +1,8 @@
-"""The administrator's end point for what gateways send by themselves: notices, and messages that it passes on unread (ADMIN-SERVICE).
+"""The administrator's end point for what gateways send by themselves: notices, messages that it passes on unread, and reports
+of technicians (ADMIN-SERVICE).
 
 Every refusal is noted with its code on our side; outward, all security failures look the same. Nothing that is passed on is kept.
-Source: WAN-06, WAN-07, ADM-06, ADM-08, ADM-11; 20-wan-crypto-pki 1.2 (WKS2), 3.5.
+Source: WAN-06, WAN-07, ADM-06, ADM-08, ADM-11, DIAG-02; 20-wan-crypto-pki 1.2 (WKS2), 3.5.
 """
 
 import asyncio
@@ -13,11 +14,13 @@ import msgspec
 import structlog
 from cryptography import x509
 
-from smgw.administrator.alarms import Alarm, Alarms
-from smgw.administrator.inventory import Inventory
+from smgw.administrator.alarms import Alarm
+from smgw.administrator.books import Books
+from smgw.administrator.cases import REPORT_LIMIT
 from smgw.administrator.management import known_gateway
+from smgw.codec.diagnosis import SubmissionReceipt, decode_submission
 from smgw.codec.notice import decode_notice
-from smgw.core.errors import PeerFault, SecurityFault, SmgwError
+from smgw.core.errors import DecodeFault, PeerFault, SecurityFault, SmgwError
 from smgw.core.instant import utc_text
 from smgw.core.notices import ADMINISTRATOR
 from smgw.core.profiles import CommunicationProfile
@@ -26,6 +29,7 @@ from smgw.net.http_server import Reply, serve_http
 from smgw.net.identity import Identity
 from smgw.net.relay import RELAY, Relay, Target
 from smgw.pki.chain import ValidatedCertificate
+from smgw.pki.names import Role
 from smgw.pki.parsing import load_certificate
 from smgw.protocol.tunnel_http import Request
 from smgw.security.content import open_content, sign_encapsulated
@@ -33,6 +37,8 @@ from smgw.security.content import open_content, sign_encapsulated
 log = structlog.get_logger(__name__)
 
 NOTICES = "/smgw/gwa/v1/notices"
+DIAGNOSES = "/smgw/gwa/v1/diagnoses"
+PEERS = frozenset({Role.SMGW, Role.TECHNICIAN})
 CONTENT_TYPE = "application/cms"
 _JSON = ("Content-Type", "application/json")
 
@@ -47,14 +53,13 @@ class Receipt(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ServicePoint:
-    """Answer the gateways of the inventory."""
+    """Answer the gateways of the inventory, and technicians who report on their cases."""
 
-    def __init__(
-        self, identity: Identity, inventory: Inventory, alarms: Alarms, clock: ClockPort, raised: Callable[[Alarm], None] = lambda _: None
-    ) -> None:
+    def __init__(self, identity: Identity, books: Books, clock: ClockPort, raised: Callable[[Alarm], None] = lambda _: None) -> None:
         self._identity = identity
-        self._inventory = inventory
-        self._alarms = alarms
+        self._inventory = books.inventory
+        self._alarms = books.alarms
+        self._cases = books.cases
         self._clock = clock
         self._raised = raised
         self._relay = Relay(identity, clock, self._target)
@@ -70,6 +75,8 @@ class ServicePoint:
 
     async def _respond(self, peer: ValidatedCertificate, request: Request) -> Reply:
         try:
+            if peer.role is Role.TECHNICIAN:
+                return self._report(peer, request)
             gateway = known_gateway(self._inventory, peer)
             if request.target.startswith(RELAY):
                 return await self._relay.respond(peer, request, lambda fault: self._refused(peer, fault))
@@ -100,6 +107,28 @@ class ServicePoint:
         receipt = Receipt(notice.message_id, hashlib.sha256(request.body).hexdigest(), utc_text(now))
         return sign_encapsulated(msgspec.json.encode(receipt), module=identity.module, signer=identity.signer)
 
+    def _report(self, peer: ValidatedCertificate, request: Request) -> Reply:
+        """Take a technician's report with the gateway's diagnosis; only its own technician can report on a case."""
+        if request.target != DIAGNOSES:
+            return Reply(HTTPStatus.NOT_FOUND)
+        if request.method != "POST":
+            return Reply(HTTPStatus.METHOD_NOT_ALLOWED, headers=[("Allow", "POST")])
+        identity, now = self._identity, self._clock.now()
+        submission = decode_submission(request.body)
+        case = self._cases.case(submission.case)
+        gateway = self._inventory.gateway(case.device_id)
+        if gateway is None or case.fingerprint != peer.fingerprint.hex() or len(submission.report) > REPORT_LIMIT:
+            raise SecurityFault("delivery.sender", f"{peer.common_name} on case {case.number}")
+        opened = open_content(submission.diagnosis, module=identity.module, recipient=identity.recipient, signer=lambda _claim: gateway.sig)
+        told = _gateway_of(opened.content)
+        if told != case.device_id:
+            raise SecurityFault("delivery.sender", told[:20])
+        self._cases.report(case.number, opened.content, submission.report, at=now, by=peer.common_name)
+        log.info("case_reported", case=case.number, gateway=case.device_id)
+        receipt = SubmissionReceipt(case.number, hashlib.sha256(request.body).hexdigest(), utc_text(now))
+        signed = sign_encapsulated(msgspec.json.encode(receipt), module=identity.module, signer=identity.signer)
+        return Reply(HTTPStatus.OK, signed, [("Content-Type", CONTENT_TYPE)])
+
     def _target(self, peer: ValidatedCertificate, partner: str) -> Target | None:
         """Find a recipient among the profiles of that gateway: only what its profiles name is passed on, and only through us."""
         for _, profile in self._inventory.profiles(str(peer.device_id)):
@@ -109,3 +138,14 @@ class ServicePoint:
 
     def _refused(self, peer: ValidatedCertificate, fault: SmgwError) -> None:
         log.warning("service_refused", gateway=peer.common_name, code=fault.code)
+
+
+class _About(msgspec.Struct):
+    gateway: str
+
+
+def _gateway_of(diagnosis: bytes) -> str:
+    try:
+        return msgspec.json.decode(diagnosis, type=_About).gateway
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        raise DecodeFault("diagnosis.structure", "diagnosis") from problem

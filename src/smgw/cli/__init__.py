@@ -15,6 +15,7 @@ COMMANDS = {
     "administrator": "Run a gateway administrator.",
     "participant": "Run a market participant and look at what it received.",
     "fleet": "Run many virtual gateways in one process.",
+    "technician": "Read a gateway's diagnosis on site and hand it over.",
     "meter": "Run simulated meters, or replay recorded ones.",
     "pki": "Found and use a test SM-PKI.",
     "module": "List what a security module holds, and compare it with the phase of life.",

@@ -271,6 +271,8 @@ EVENTS: dict[str, EventKind] = {
               "a technician reads diagnosis data", _NONE),
     "technician_left": EventKind(1608, _I, (_S,), "Service technician {user} logged out", "Service-Techniker {user} abgemeldet",
               "a technician's session ends", _NONE),
+    "technician_admitted": EventKind(1610, _I, (_S,), "{partner} admitted service technician {user} until {at}, case {case}", "{partner} hat Service-Techniker {user} bis {at} zugelassen, Fall {case}",
+              "the administrator instructs a technician to read diagnosis data", _ORDERED),
     "data_exported": EventKind(1609, _I, (_S, _L), "{what} exported as {form} at the gateway itself", "{what} als {form} direkt am Gateway exportiert",
               "someone with access to the gateway's computer exports its journal while it does not run", _ORDERED),
     # 1800–1899 meters

@@ -95,6 +95,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     han_port: int = 0
     han_digest: Literal["MD5", "SHA-256"] = "MD5"
     """Algorithm of the log-in challenge at the HAN: MD5 (what clients of today's gateways expect) or SHA-256; both are accepted."""
+    technician_port: int = 0
+    """Port of the technician's interface at the HAN, open only while one is admitted; 0 takes a free one."""
     wan_address: str = ""
     """Own address facing the WAN; the self-test then makes sure that nothing listens there. Empty where WAN and HAN share one machine."""
     retention: RetentionRules = RetentionRules()

@@ -42,6 +42,7 @@ class Guard:
         han_port: Callable[[], int],
         wake_up: Callable[[], tuple[str, int]],
         listeners: Callable[[], Iterable[Listener]],
+        technician_port: Callable[[], int],
     ) -> None:
         self._folder = folder
         self._config = config
@@ -53,6 +54,7 @@ class Guard:
         self._han_port = han_port
         self._wake_up = wake_up
         self._listeners = listeners
+        self._technician_port = technician_port
         self._record = boot.load_record(folder)
         self._files = installed_files()
         self.program_hash = program_hash(self._files)
@@ -88,7 +90,7 @@ class Guard:
             clock_status=self._clock.status,
             now=self._clock.now(),
             program_hash=self.program_hash,
-            networks=Networks(*place, listeners=self._listeners, wake_up=self._wake_up()),
+            networks=Networks(*place, listeners=self._listeners, wake_up=self._wake_up(), technician_port=self._technician_port()),
             full=lambda journal: full_stores(journal, config.limits),
         )
 

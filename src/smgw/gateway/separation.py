@@ -1,7 +1,7 @@
 """Are WAN and HAN separate? What the process really listens on, and from where it really dials, against what it was told.
 
-Only the consumer interface may listen, at the HAN's own address, and the wake-up receiver at its own. Where the address facing the WAN is
-configured, nothing but the latter may be reached there, and the way to the administrator has to begin there.
+Only the interfaces of consumer and technician may listen, at the HAN's own address, and the wake-up receiver at its own. Where the address
+facing the WAN is configured, nothing but the latter may be reached there, and the way to the administrator has to begin there.
 Source: STATE-03; handbook B-4.1, D-2.3.
 """
 
@@ -24,6 +24,8 @@ class Networks(NamedTuple):
     departure: Callable[[str], Address | None] = departure
     wake_up: tuple[str, int] = ("", 0)
     """Address and port of the wake-up receiver; no address where there is none."""
+    technician_port: int = 0
+    """Port of the technician's interface at the HAN; 0 while it is closed."""
 
 
 def check_separation(networks: Networks) -> None:
@@ -32,7 +34,7 @@ def check_separation(networks: Networks) -> None:
     if not own:
         raise DomainFault("self_test.networks", f"{networks.han_host} is no address")
     meant = {Listener("tcp" if address.version == 4 else "tcp6", address, networks.han_port) for address in own}
-    places = {(plain(one.address), one.port) for one in meant}
+    places = {(plain(address), port) for address in own for port in (networks.han_port, networks.technician_port)}
     wake_up_host, wake_up_port = networks.wake_up
     wake_ups = {(plain(address), wake_up_port) for address in addresses_of(wake_up_host)} if wake_up_host else set()
     found = sorted(meant.union(networks.listeners()))
@@ -40,7 +42,7 @@ def check_separation(networks: Networks) -> None:
         if listener.address.is_unspecified:
             raise DomainFault("self_test.networks", f"{listener} is open to all networks")
         if (plain(listener.address), listener.port) not in (wake_ups if listener.protocol.startswith("udp") else places):
-            raise DomainFault("self_test.networks", f"{listener} is not the consumer interface")
+            raise DomainFault("self_test.networks", f"{listener} is none of the interfaces of the HAN")
     for outside in addresses_of(networks.wan_address) if networks.wan_address else ():
         for listener in found:
             if listener.reaches(outside) and not listener.protocol.startswith("udp"):

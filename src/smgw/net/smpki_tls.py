@@ -9,10 +9,11 @@ Source: WAN-01 to WAN-03, WAN-09; SEC-03; 20-wan-crypto-pki 1.1, 4.1.
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from smgw.core.errors import CertificateRejected, SecurityFault, SmgwError, Unavailable
 from smgw.core.instant import Clock
@@ -130,9 +131,11 @@ async def listen(
     handshake_timeout_s: float = 10,
     max_connections: int = 256,
     session_limit_s: float = TLS_SESSION_LIMIT_S,
+    pinned: Callable[[], Collection[x509.Certificate]] | None = None,
 ) -> asyncio.Server:
     """Accept peers that hold one of `roles`; `handler` is awaited once a peer, and the connection is closed after it.
 
+    With `pinned` (a gateway's rule) only the certificates that it gives are accepted; without, revocation lists must be current.
     A peer that is refused is closed, and `on_refused` is told. Beyond `max_connections` new ones are refused with tls.too_many.
     Raises: Unavailable net.unreachable when the address can't be bound.
     """
@@ -154,7 +157,8 @@ async def listen(
     async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await writer.start_tls(context, ssl_handshake_timeout=handshake_timeout_s)
-            peer = peer_of(writer.transport, trust=trust, clock=clock, roles=roles, use=CertificateUse.TLS_CLIENT)
+            pin = None if pinned is None else _pin_of(writer.transport, pinned())
+            peer = peer_of(writer.transport, trust=trust, clock=clock, roles=roles, use=CertificateUse.TLS_CLIENT, pinned=pin)
         except ssl.SSLError as problem:
             _refuse(writer, _handshake_fault(problem, False).code, on_refused)
             return
@@ -223,6 +227,15 @@ def peer_of(
         raise SecurityFault("tls.no_certificate")
     require_parameters(tls)
     return trust.validate(load_certificate(encoded), now=clock.now(), use=use, roles=roles, pinned=pinned)
+
+
+def _pin_of(transport: asyncio.BaseTransport, held: Collection[x509.Certificate]) -> x509.Certificate:
+    tls: Any = transport.get_extra_info("ssl_object")
+    shown = None if tls is None else tls.getpeercert(True)
+    for certificate in held:
+        if shown == certificate.public_bytes(Encoding.DER):
+            return certificate
+    raise CertificateRejected("pki.not_pinned")
 
 
 def _handshake_fault(problem: ssl.SSLError, pinned: bool) -> SecurityFault:
