@@ -67,6 +67,8 @@ def fresh_token(number: int = 0) -> str:
 
 def write_configuration(folder: Path, tls_keys: str, number: int = 0) -> None:
     """Make a role's folder whose keys will lie in a fresh token."""
+    if tls_keys == "token" and not engine():
+        missing("OpenSSL's engine for PKCS#11 is not installed: `apt-get install libengine-pkcs11-openssl`")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     label, path = fresh_token(number), folder / "token.pin"
     (folder / "security-module.json").write_text(

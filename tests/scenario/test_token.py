@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.scenario.whole_gateway import FOUNDED, World, until, world
-from tests.softhsm import engine, missing, write_configuration
+from tests.softhsm import write_configuration
 
 from smgw.administrator.config import AdministratorFolder
 from smgw.net.identity import create_keys, install_certificates, open_module
@@ -32,8 +32,6 @@ def move_into_token(state: World, role: Role, tls_keys: str, number: int) -> Non
 @pytest.mark.parametrize("tls_keys", ["token", "software"])
 @pytest.mark.req("SEC-01", "WAN-01", "WAN-03")
 async def test_with_keys_in_tokens_commands_are_answered_and_readings_delivered(tmp_path: Path, tls_keys: str) -> None:
-    if tls_keys == "token" and not engine():
-        missing("OpenSSL's engine for PKCS#11 is not installed: `apt-get install libengine-pkcs11-openssl`")
     roles = (Role.SMGW, Role.GWA, Role.EMT) if tls_keys == "token" else (Role.SMGW,)
 
     def prepare(state: World) -> None:

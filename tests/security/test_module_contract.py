@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from tests.pki_builders import NOW, SmallPki
-from tests.softhsm import engine, missing, write_configuration
+from tests.softhsm import write_configuration
 
 from smgw.core.errors import ConfigError, SecurityFault, SmgwError, UsageError
 from smgw.pki.names import Role
@@ -19,7 +19,6 @@ from smgw.pki.triple import KeyNames
 from smgw.security import tls
 from smgw.security.module import MAX_FILE_OCTETS, ModuleBackend
 from smgw.security.module_folder import MixedModule, create_backend, open_backend
-from smgw.security.pkcs11 import Pkcs11Module
 from smgw.security.policy import CURVES
 
 KINDS = ("software", "token", "mixed")
@@ -181,8 +180,6 @@ def test_a_module_is_never_made_over_another(module: ModuleBackend, folder: Path
 
 @pytest.mark.req("SEC-01", "PKI-01")
 def test_requests_certificates_and_tls_work_with_its_keys(module: ModuleBackend, tmp_path: Path) -> None:
-    if isinstance(module, Pkcs11Module) and not engine():
-        missing("OpenSSL's engine for PKCS#11 is not installed: `apt-get install libengine-pkcs11-openssl`")
     keys, pki = KeyNames.of("GW_WAN"), SmallPki.make(tmp_path / "pki")
     for name in keys:
         module.generate(name, "brainpoolP256r1")

@@ -7,7 +7,7 @@ import pytest
 from tests.softhsm import PIN, fresh_token, library, write_configuration
 
 from smgw.core.errors import SmgwError
-from smgw.security import module_folder
+from smgw.security import module_folder, token_tls
 from smgw.security.module_folder import (
     CONFIG_FILE,
     SECRET_FILE,
@@ -131,3 +131,18 @@ def test_a_key_store_that_was_begun_and_not_finished_is_discarded(tmp_path: Path
     (tmp_path / SECRET_FILE).chmod(0o600)
     discard_beginnings(tmp_path, frozenset(), frozenset())
     assert not (tmp_path / SECRET_FILE).exists()
+
+
+@pytest.mark.req("SEC-01", "SEC-03")
+def test_without_the_engine_keys_of_tls_in_a_token_are_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_configuration(tmp_path, "token")
+    create_backend(tmp_path)
+    monkeypatch.setattr(token_tls, "ENGINE", b"no-such-engine")
+    token_tls._engine.cache_clear()
+    try:
+        assert code_of(tmp_path) == "module.token_tls"
+        write_configuration(tmp_path, "software")
+        create_backend(tmp_path).generate("GW_WAN_TLS", "brainpoolP256r1")
+        assert open_backend(tmp_path).names() == ["GW_WAN_TLS"]
+    finally:
+        token_tls._engine.cache_clear()

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from smgw.core.errors import CertificateRejected, IntegrityFault, SecurityFault, UsageError
 from smgw.core.key_inventory import AUTHENTICATION_KEY, IMPORT_KEY, ROOT_CERTIFICATE, WAN_KINDS, generation_suffix, split_generation
-from smgw.security.module import ModuleBackend
+from smgw.security.module import ModuleBackend, SecurityModule
 from smgw.security.octet_signature import sign_octets, verify_octets
 from smgw.security.policy import Use, require_curve
 
@@ -404,7 +404,7 @@ class KeyGuard:
         return key
 
 
-def sign_challenge(module: ModuleBackend, key_name: str, challenge: bytes) -> bytes:
+def sign_challenge(module: SecurityModule, key_name: str, challenge: bytes) -> bytes:
     """Answer a module's challenge with the administrator's AUT key; gives r‖s."""
     return sign_octets(module, key_name, _MARK + challenge)
 

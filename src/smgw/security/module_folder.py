@@ -17,6 +17,7 @@ from smgw.core.errors import ConfigError
 from smgw.security.module import ModuleBackend
 from smgw.security.secret_file import create_secret, load_secret
 from smgw.security.software import SoftwareModule
+from smgw.security.token_tls import require_token_tls
 
 MODULE_FILE = "module.smgwkeys"
 SECRET_FILE = "module.secret"  # noqa: S105 - a file name
@@ -136,7 +137,7 @@ def has_module(folder: Path) -> bool:
 def create_backend(folder: Path) -> ModuleBackend:
     """Make the empty security module of a folder, in the token that its configuration names, or in software.
 
-    Raises: ConfigError module.exists, module.config, module.missing, module.locked, module.library, secret.exists.
+    Raises: ConfigError module.exists, module.config, module.missing, module.locked, module.library, module.token_tls, secret.exists.
     """
     config = module_config(folder)
     if config.backend == "software":
@@ -148,8 +149,8 @@ def create_backend(folder: Path) -> ModuleBackend:
 def open_backend(folder: Path) -> ModuleBackend:
     """Open the security module of a folder.
 
-    Raises: ConfigError module.missing, module.config, module.locked, module.library, module.permissions, secret.missing;
-    IntegrityFault module.damaged; Unavailable module.token.
+    Raises: ConfigError module.missing, module.config, module.locked, module.library, module.token_tls, module.permissions,
+    secret.missing; IntegrityFault module.damaged; Unavailable module.token.
     """
     config = module_config(folder)
     if config.backend == "software":
@@ -204,5 +205,7 @@ def _token_backend(way: Literal["create", "open"], folder: Path, config: Securit
         backend = importlib.import_module("smgw.security.pkcs11").Pkcs11Module
     except ImportError as problem:
         raise ConfigError("module.library", "the extra `pkcs11` is not installed") from problem
+    if config.tls_keys == "token":
+        require_token_tls(config.library)
     pin = load_secret(folder / config.pin_file)
     return cast("ModuleBackend", getattr(backend, way)(config.library, config.token_label, pin, folder / LOCK_FILE))

@@ -275,7 +275,7 @@ class Pkcs11Module:
     def tls_attach(self, context: ssl.SSLContext, name: str, chain_pem: bytes) -> None:
         """Let a TLS context prove possession of a key inside the token; `chain_pem` holds the end-entity certificate first.
 
-        Raises: UsageError module.no_key, module.tls; Unavailable module.token_tls where this machine's TLS library can't use tokens.
+        Raises: UsageError module.no_key, module.tls; ConfigError module.token_tls where this machine's TLS can't use tokens.
         """
         self._find(name)
         token = self._token

@@ -13,7 +13,7 @@ import os
 import ssl
 from urllib.parse import quote
 
-from smgw.core.errors import Unavailable, UsageError
+from smgw.core.errors import ConfigError, UsageError
 
 ENGINE = b"pkcs11"
 
@@ -32,20 +32,25 @@ _SIGNATURES: dict[str, tuple[type | None, tuple[type, ...]]] = {
 }
 
 
+def require_token_tls(library: str) -> None:
+    """Demand that this machine's TLS can use keys of tokens at all. Raises: ConfigError module.token_tls."""
+    _engine(library)
+
+
 def attach_token_key(context: ssl.SSLContext, library: str, token: str, label: str, pin: bytes, chain_pem: bytes) -> None:
     """Give a context a chain and the key of that label inside a token.
 
-    Raises: UsageError module.tls (certificate and key do not belong together); Unavailable module.token_tls.
+    Raises: UsageError module.tls (certificate and key do not belong together); ConfigError module.token_tls.
     """
     native, engine = _native(), _engine(library)
     pointer = _Pointer.from_address(id(context) + object.__basicsize__).value
     if pointer is None or native.SSL_CTX_get_options(pointer) & 0xFFFFFFFF != int(context.options) & 0xFFFFFFFF:
-        raise Unavailable("module.token_tls", "the context's memory layout is unknown")
+        raise ConfigError("module.token_tls", "the context's memory layout is unknown")
     uri = f"pkcs11:token={quote(token)};object={quote(label)};type=private;pin-value={quote(pin.decode())}".encode()
     key = native.ENGINE_load_private_key(engine, uri, None, None)
     if not key:
         native.ERR_clear_error()
-        raise Unavailable("module.token_tls", f"the engine does not give {label}")
+        raise ConfigError("module.token_tls", f"the engine does not give {label}")
     try:
         _use_chain(native, pointer, label, chain_pem)
         if native.SSL_CTX_use_PrivateKey(pointer, key) != 1 or native.SSL_CTX_check_private_key(pointer) != 1:
@@ -75,7 +80,7 @@ def _native() -> ctypes.CDLL:
             function = getattr(native, name)
             function.restype, function.argtypes = result, list(arguments)
     except AttributeError as problem:
-        raise Unavailable("module.token_tls", "this OpenSSL has no engines") from problem
+        raise ConfigError("module.token_tls", "this OpenSSL has no engines") from problem
     return native
 
 
@@ -85,5 +90,5 @@ def _engine(library: str) -> int:
     engine: int | None = native.ENGINE_by_id(ENGINE)
     if not engine or native.ENGINE_ctrl_cmd_string(engine, b"MODULE_PATH", library.encode(), 0) != 1 or native.ENGINE_init(engine) != 1:
         native.ERR_clear_error()
-        raise Unavailable("module.token_tls", "OpenSSL's engine for PKCS#11 is not installed")
+        raise ConfigError("module.token_tls", "OpenSSL's engine for PKCS#11 is not installed")
     return engine
