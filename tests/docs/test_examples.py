@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.docs.documents import DOCS, ROOT, Block, blocks, examples, pattern_of
 from tests.docs.example_files import make_files
-from tests.gateway.han.consumer_gateway import PASSWORD, USER, running_gateway
+from tests.gateway.han.consumer_gateway import PASSWORD, USER, running_gateway, spend
 
 from smgw.cli.up import _welcome
 
@@ -94,6 +94,7 @@ def test_consumer_calls_are_answered_as_shown(tmp_path: Path) -> None:
     shown = blocks(CONSUMER_PAGE)
     calls = 0
     with running_gateway(tmp_path) as gateway:
+        gateway.inside(lambda: spend(gateway.journal, gateway.recorder))
         for place, block in enumerate(shown):
             if block.language != "console":
                 continue
@@ -105,4 +106,4 @@ def test_consumer_calls_are_answered_as_shown(tmp_path: Path) -> None:
                     assert shape(answer) == shape(json.loads(follows.text)), example.command
                 else:
                     assert "error" not in answer and int(answer["readings"]["records"]) >= 0
-    assert calls == 8
+    assert calls == 9

@@ -13,7 +13,18 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
-from tests.gateway.han.consumer_gateway import CONSUMER, DAYS, PASSWORD, USER, ConsumerGateway, household_readings, running_gateway
+from tests.gateway.han.consumer_gateway import (
+    CONSUMER,
+    DAYS,
+    PASSWORD,
+    TAF10,
+    TAF12,
+    USER,
+    ConsumerGateway,
+    household_readings,
+    running_gateway,
+    spend,
+)
 
 from smgw.core.instant import ClockStatus, day_bounds
 from smgw.core.log_event import Log
@@ -297,3 +308,25 @@ def test_a_printed_page_keeps_the_numbers_and_drops_the_controls(page: Page, gat
     expect(page.locator(".figure-import .figure-value")).to_be_visible()
     for control in (".nav", ".days", ".switch", ".head-end"):
         expect(page.locator(control).first).to_be_hidden()
+
+
+@pytest.mark.req("TAF-10", "TAF-12")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_current_values_and_credit_are_shown(browser: Browser, tmp_path: Path, language: str) -> None:
+    words = {
+        "de": ("Aktuelle Werte", "431,2\u00a0W", "werden nicht gespeichert", "Signal zum Abschalten"),
+        "en": ("Current values", "431.2\u00a0W", "are not stored", "signal to cut off"),
+    }[language]
+    with running_gateway(tmp_path) as gateway, watched(browser, viewport={"width": 1280, "height": 900}) as context:
+        gateway.inside(lambda: spend(gateway.journal, gateway.recorder))
+        page = context.new_page()
+        page.goto(f"{gateway.url}/?contract={TAF10}&lang={language}")
+        panel = page.locator(".panel", has=page.get_by_role("heading", name=words[0]))
+        assert panel.locator("strong").inner_text() == words[1]
+        assert words[2] in panel.inner_text() and "13:17:17" not in panel.inner_text() and "14:17:17" in panel.inner_text()
+        assert Axe().run(page).violations_count == 0
+        page.screenshot(path=tmp_path / "current.png", full_page=True)
+        page.goto(f"{gateway.url}/?contract={TAF12}")
+        assert words[3] in page.locator(".credit").inner_text()
+        assert Axe().run(page).violations_count == 0
+        page.screenshot(path=tmp_path / "credit.png", full_page=True)

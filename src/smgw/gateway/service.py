@@ -305,6 +305,7 @@ class Gateway:
             clock=self.clock,
             gateway_info=lambda: self._info(certificate),
             start_self_test=self.guard.upkeep.wanted.set,
+            current=self.live.current,
         )
         return await start_consumer_server(
             data,

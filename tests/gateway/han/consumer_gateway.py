@@ -25,13 +25,17 @@ from smgw.core.reading import Reading
 from smgw.core.register import RegisterValue
 from smgw.core.state import State
 from smgw.core.status_word import GATEWAY_OK, METER_IDENTIFICATION, GatewayStatus
+from smgw.gateway.contracts import contract_terms
+from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.han.journal_data import JournalData
 from smgw.gateway.han.ports import GatewayInfo, Led, WanCertificates
 from smgw.gateway.han.server import RunningServer, start_consumer_server
 from smgw.gateway.logs import Recorder
+from smgw.gateway.tariffs import Tariffs
 from smgw.net.clock import SystemClock
 from smgw.protocol.digest_auth import CONSUMER_REALM, Algorithm, ha1
 from smgw.storage.journal import Journal, StoredLogEntry
+from smgw.tariff.rules import Credit
 
 NOW = datetime(2026, 11, 21, 13, 17, 20, tzinfo=UTC)
 USER, PASSWORD = "consumer", "Xk2-9fQm-77pL-sooT"
@@ -39,6 +43,7 @@ OTHER_USER, OTHER_PASSWORD = "neighbour", "gate-4711-abcd"
 CONSUMER, OTHER_CONSUMER = "consumer1.sm", "consumer2.sm"
 METER, OTHER_METER = "1ISK0070123456", "0a01454d480000aabbcc"
 TAF7, TAF1, OTHER_TAF7 = "taf7-1.sm", "taf1-1.sm", "taf7-2.sm"
+TAF10, TAF12 = "taf10-1.sm", "taf12-1.sm"
 POWER = Obis(1, 0, 16, 7, 0)
 DAYS = (
     dt.date(2026, 3, 28),
@@ -86,6 +91,47 @@ def profiles() -> list[Profile]:
         contract(TAF1, CONSUMER, METER, taf=1, usage_point_name="TAF1_STROM", delivery="billing", registers=(str(ACTIVE_ENERGY_IMPORT),)),
         contract(OTHER_TAF7, OTHER_CONSUMER, OTHER_METER, registers=(str(ACTIVE_ENERGY_IMPORT),), usage_point_name="NEIGHBOUR"),
     ]
+
+
+def live_contracts() -> list[EvaluationProfile]:
+    """Give a contract whose values are not stored, and a prepaid one."""
+    since = NOW.replace(minute=0, second=0) - timedelta(hours=7)
+    rules = {"recipient": "emt1.sm", "interval_s": 60}
+    return [
+        contract(TAF10, CONSUMER, METER, taf=10, registers=(str(POWER),), usage_point_name="TAF10_NETZ", rules=rules),
+        contract(
+            TAF12,
+            CONSUMER,
+            METER,
+            taf=12,
+            registers=(str(ACTIVE_ENERGY_IMPORT),),
+            usage_point_name="TAF12_PREPAID",
+            rules={"warning": 100, "scaler": -1},
+            valid_from=since,
+            recipients=(),
+        ),
+    ]
+
+
+def live_power(profile_id: str) -> tuple[Reading, ...]:
+    """Give the newest power, as a running gateway holds it for the contract of TAF 10."""
+    if profile_id != TAF10:
+        return ()
+    moment = NOW - timedelta(seconds=3)
+    return (Reading(METER, POWER, 4312, -1, 27, moment, moment, int(GATEWAY_OK), METER_IDENTIFICATION),)
+
+
+def spend(journal: Journal, recorder: Recorder) -> None:
+    """Install the live contracts, if they are not yet, and use up some of a credit of 1 kWh."""
+    if journal.profile_document("evaluation", TAF12) is not None:
+        return
+    for profile in live_contracts():
+        journal.put_profile(profile, b"signed " + repr(profile).encode(), NOW - timedelta(days=1))
+    numbers = iter(range(1 << 20))
+    evaluation = Evaluation(journal, recorder, "EBSI0012345678", lambda count: next(numbers).to_bytes(count, "big"))
+    with journal.transaction():
+        Tariffs(journal).append(live_contracts()[1], Credit(credit_id="1", at=NOW - timedelta(hours=2), amount=10_000))
+        evaluation.run(contract_terms(journal), METER, NOW.replace(minute=15, second=0), NOW)
 
 
 def quarter_load(index: int, day: dt.date) -> tuple[int, int]:
@@ -246,7 +292,9 @@ class ConsumerGateway:
         certified = consumer(CONSUMER, USER, PASSWORD, language="de", version=2, certificate_fingerprints=(fingerprint,))
         self.journal.put_profile(certified, b"signed again", NOW)
         self.recorder = Recorder(self.journal, self.clock)
-        self.data = JournalData(self.journal, self.recorder, clock=self.clock, gateway_info=self.info, start_self_test=self._self_test)
+        self.data = JournalData(
+            self.journal, self.recorder, clock=self.clock, gateway_info=self.info, start_self_test=self._self_test, current=live_power
+        )
         self._algorithm = digest_algorithm
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.gateway.han import consumer_gateway as gw
 
@@ -105,3 +106,25 @@ def test_states_and_billing_periods() -> None:
     (only,) = billing_periods(profile, gw.NOW)
     assert only == (datetime(2026, 9, 30, 22, tzinfo=UTC), datetime(2026, 10, 31, 23, tzinfo=UTC))
     assert list(billing_periods(gw.contract("y.sm", gw.CONSUMER, gw.METER), gw.NOW)) == []
+
+
+@pytest.mark.req("TAF-10", "CON-03")
+def test_current_values_are_of_running_contracts_and_their_registers_only(journal: Journal) -> None:
+    for profile in (*gw.profiles(), gw.live_contracts()[0]):
+        journal.put_profile(profile, b"", gw.NOW - timedelta(days=1))
+    clock = gw.FixedClock(gw.NOW)
+    data = JournalData(
+        journal,
+        Recorder(journal, clock),
+        clock=clock,
+        gateway_info=lambda: gw.gateway_info(gw.NOW),
+        start_self_test=lambda: None,
+        current=lambda profile_id: gw.live_power(gw.TAF10),
+    )
+    contracts = {contract.profile.taf: contract for contract in data.contracts(gw.CONSUMER)}
+    assert [reading.obis for reading in data.current(contracts[10])] == [gw.POWER]
+    assert data.current(contracts[7]) == [] and data.credit(contracts[7]) is None
+    ended = msgspec.structs.replace(gw.live_contracts()[0], valid_to=gw.NOW, version=2)
+    journal.put_profile(ended, b"ended", gw.NOW)
+    (over,) = (contract for contract in data.contracts(gw.CONSUMER) if contract.profile.taf == 10)
+    assert over.state == "archive" and data.current(over) == []

@@ -22,6 +22,7 @@ from smgw.gateway.han.m2m import M2mCalls, user_id
 from smgw.gateway.han.ports import GatewayInfo
 from smgw.gateway.han.session import Shown
 from smgw.gateway.logs import Recorder
+from smgw.gateway.tariffs import Tariffs
 from smgw.storage.journal import Journal
 
 IMPORT, EXPORT = ACTIVE_ENERGY_IMPORT.hex, ACTIVE_ENERGY_EXPORT.hex
@@ -36,8 +37,9 @@ class Calls:
         self.shown: list[Shown] = []
         self.tests = 0
         recorder = Recorder(journal, self.clock)
+        self.recorder = recorder
         self.data = JournalData(
-            journal, recorder, clock=self.clock, gateway_info=lambda: gw.gateway_info(self.clock.now()), start_self_test=self._test
+            journal, recorder, clock=self.clock, gateway_info=self._info, start_self_test=self._test, current=gw.live_power
         )
         self.calls = M2mCalls(self.data, seconds=self.seconds, shown=self.shown.append)
 
@@ -398,3 +400,32 @@ def test_the_lock_is_a_peer_fault(m2m: Calls) -> None:
     m2m.calls.start_self_test()
     with pytest.raises(PeerFault, match="self_test_locked"):
         m2m.calls.start_self_test()
+
+
+@pytest.mark.req("TAF-09", "TAF-10", "TAF-14", "CON-02", "CON-03")
+def test_current_values_are_read_though_they_are_not_stored(m2m: Calls) -> None:
+    gw.spend(m2m.journal, m2m.recorder)
+    request = {"method": "current-values", "usage-point-id": gw.TAF10}
+    answer = m2m.call(request)["current-values"]
+    (channel,) = answer["channels"]
+    assert (channel["obis"], channel["scaler"], channel["unit"], answer["records"]) == (gw.POWER.hex, "-1", "27", "1")
+    (row,) = channel["readings"]
+    assert (row["value"], row["capture-time"], row["smgw-status"]) == ("4312", "2026-11-21T13:17:17Z", "a0000000")
+    assert m2m.shown == [Shown(gw.CONSUMER, gw.TAF10, gw.USER, 1)]
+    assert m2m.readings(usage_point_id=gw.TAF10, last_reading="true")["channels"] == []
+    assert m2m.call({"method": "current-values", "usage-point-id": gw.TAF7})["current-values"]["channels"] == []
+    for name in (gw.TAF10, gw.TAF12):
+        refused = m2m.call({"method": "current-values", "usage-point-id": name}, 400, gw.OTHER_USER)
+        assert "m2m.usage_point" in refused["error"]
+    m2m.call({"method": "current-values"}, 400)
+
+
+@pytest.mark.req("TAF-12", "CON-02")
+def test_the_credit_and_the_signal_to_cut_off_can_be_read(m2m: Calls) -> None:
+    gw.spend(m2m.journal, m2m.recorder)
+    (state,) = Tariffs(m2m.journal).states(gw.live_contracts()[1]).values()
+    credit = m2m.call({"method": "current-values", "usage-point-id": gw.TAF12})["current-values"]["credit"]
+    left = 10_000 - state.used
+    assert left < 0
+    assert credit == {"cut-off": "true", "level": "used_up", "remaining": str(left), "scaler": "-1", "unit": "30"}
+    assert m2m.call({"method": "current-values", "usage-point-id": gw.TAF1})["current-values"].get("credit") is None

@@ -4,18 +4,21 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from smgw.core.contract import shown_terms
+from smgw.core.contract import shown_terms, term_at
 from smgw.core.instant import Clock
 from smgw.core.log_event import Log
 from smgw.core.obis import Obis
 from smgw.core.profiles import ConsumerProfile, EvaluationProfile, MeterProfile, RegisterProfile
-from smgw.core.reading import SignedReading
+from smgw.core.reading import Reading, SignedReading
 from smgw.core.register import RegisterValue
 from smgw.gateway.contracts import contract_terms
 from smgw.gateway.evaluation import billing_period
-from smgw.gateway.han.ports import BillingPeriod, Channel, Contract, GatewayInfo
+from smgw.gateway.han.ports import BillingPeriod, Channel, Contract, Credit, GatewayInfo
 from smgw.gateway.logs import Recorder
+from smgw.gateway.tariff_rules import PUSHED, rules_of
+from smgw.gateway.tariffs import Tariffs
 from smgw.storage.journal import Journal, StoredLogEntry
+from smgw.tariff import taf12
 
 _TICK = timedelta(microseconds=1)
 _LOOK_BACK = timedelta(days=31)
@@ -36,12 +39,15 @@ class JournalData:
         clock: Clock,
         gateway_info: Callable[[], GatewayInfo],
         start_self_test: Callable[[], None],
+        current: Callable[[str], tuple[Reading, ...]] = lambda profile_id: (),
     ) -> None:
         self._journal = journal
         self._recorder = recorder
         self._clock = clock
         self._gateway_info = gateway_info
         self._start_self_test = start_self_test
+        self._current = current
+        self._tariffs = Tariffs(journal)
 
     def consumer_by_user(self, user: str) -> ConsumerProfile | None:
         """Find a consumer by user name."""
@@ -106,6 +112,23 @@ class JournalData:
         until = profile.valid_to if ended and profile.valid_to else newest.reading.target_time
         recent = self.readings(contract, [code], after=until - _LOOK_BACK, until=until)
         return next((signed for signed in reversed(recent) if signed.reading.raw is not None), None)
+
+    def current(self, contract: Contract) -> list[Reading]:
+        """Give the newest value of each register of a running contract whose values are sent on and not stored (TAF 9, 10, 14)."""
+        if contract.state != "running" or contract.profile.taf not in PUSHED:
+            return []
+        return [reading for reading in self._current(contract.profile.profile_id) if contract.channel(reading.obis)]
+
+    def credit(self, contract: Contract) -> Credit | None:
+        """Give the credit of a prepaid contract; None for all others, and before the first usable reading."""
+        if contract.state != "running" or contract.profile.taf != taf12.NUMBER:
+            return None
+        terms = [term for term in contract_terms(self._journal) if term.profile_id == contract.profile.profile_id]
+        for term in term_at(terms, self._clock.now()):
+            for state in self._tariffs.states(term).values():
+                if state.last is not None:
+                    return Credit(state.remaining(rules_of(term)), state.level.value)
+        return None
 
     def registers(self, contract: Contract, *, after: datetime, until: datetime) -> list[RegisterValue]:
         """Read what the tariff use case made of the readings; `after` is exclusive, `until` inclusive."""

@@ -19,7 +19,7 @@ from smgw.core.quantity import Quantity, Unit
 from smgw.core.reading import Reading, SignedReading
 from smgw.core.register import RegisterValue
 from smgw.core.status_word import METER_IDENTIFICATION, to_hex_lsb_first
-from smgw.gateway.han.ports import Channel, ConsumerData, Contract
+from smgw.gateway.han.ports import Channel, ConsumerData, Contract, Credit
 from smgw.gateway.han.session import SelfTestLock, Shown
 from smgw.storage.journal import StoredLogEntry
 
@@ -101,7 +101,7 @@ def usage_point_id(contract: Contract) -> str:
 
 
 class M2mCalls:
-    """Answer the six methods for consumers who are logged in."""
+    """Answer the methods for consumers who are logged in."""
 
     def __init__(self, data: ConsumerData, *, seconds: Callable[[], float], shown: Callable[[Shown], None]) -> None:
         self._data = data
@@ -113,6 +113,7 @@ class M2mCalls:
             "user-info": self._user_info,
             "usage-point-info": self._usage_point_info,
             "readings": self._readings,
+            "current-values": self._current_values,
             "log": self._log,
             "self-test": self._self_test,
         }
@@ -244,6 +245,19 @@ class M2mCalls:
             if name is not None and value.quantity is not None:
                 rows[name].append(_register(value, value.quantity.rescale(channels[name].scaler)))
         return {name: found[-1:] if newest_only else found for name, found in rows.items()}
+
+    def _current_values(self, consumer: ConsumerProfile, request: _Request) -> dict[str, Any]:
+        """Give what is sent on and not stored, and the credit of a prepaid contract; a call of this gateway's own."""
+        contract = self._contract(consumer, request.usage_point_id)
+        values = self._data.current(contract)
+        credit = self._data.credit(contract)
+        self._shown(Shown(consumer.consumer_id, contract.profile.profile_id, consumer.user_name, len(values)))
+        answer: dict[str, Any] = {
+            "channels": [_current(reading) for reading in values if reading.quantity is not None],
+            "records": str(sum(reading.quantity is not None for reading in values)),
+            "usage-point-id": usage_point_id(contract),
+        }
+        return answer if credit is None else answer | {"credit": _credit(credit)}
 
     def _log(self, consumer: ConsumerProfile, request: _Request) -> dict[str, Any]:
         texts = {"fromtime": request.fromtime or None, "totime": request.totime or None}
@@ -379,6 +393,24 @@ def _original(signed: SignedReading, shown: Quantity) -> dict[str, Any]:
     words = (reading.gateway_status, reading.meter_status)
     owner = f"{reading.meter_id.lower()}.sm"
     return _row(reading.capture_time, reading.target_time, words, owner, signed.signature.hex() or None, shown)
+
+
+def _current(reading: Reading) -> dict[str, Any]:
+    words = (reading.gateway_status, reading.meter_status)
+    owner, shown = f"{reading.meter_id.lower()}.sm", Quantity(reading.raw or 0, reading.scaler, reading.unit)
+    row = _row(reading.capture_time, reading.target_time, words, owner, None, shown)
+    return {"obis": reading.obis.hex, "readings": [row], "scaler": str(reading.scaler), "unit": str(reading.unit)}
+
+
+def _credit(credit: Credit) -> dict[str, str]:
+    left = credit.remaining
+    return {
+        "cut-off": "true" if credit.cut_off else "false",
+        "level": credit.level,
+        "remaining": str(left.raw),
+        "scaler": str(left.scaler),
+        "unit": str(left.unit),
+    }
 
 
 def _register(value: RegisterValue, shown: Quantity) -> dict[str, Any]:

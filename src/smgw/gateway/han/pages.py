@@ -22,11 +22,12 @@ from smgw.core.reading import SignedReading
 from smgw.gateway.han.access import COOKIE, Access, Visit, refuse_cross_site
 from smgw.gateway.han.charts import DayChart, chart_unit, day_chart
 from smgw.gateway.han.consumption import DaySeries, SlotState, at_same_time, day_series, directions, slot_seconds
-from smgw.gateway.han.i18n import LANGUAGES, Language, LanguageCode, choose
+from smgw.gateway.han.i18n import LANGUAGES, Language, LanguageCode, choose, status_key
 from smgw.gateway.han.m2m import M2mCalls, user_id
 from smgw.gateway.han.ports import ConsumerData, Contract
 from smgw.gateway.han.session import LONGEST_S, Shown
 from smgw.gateway.han.views import certificate_rows, log_rows, reading_rows, reading_status
+from smgw.gateway.tariff_rules import PUSHED
 from smgw.net.clock import ClockPort
 from smgw.net.web import tokens_css
 
@@ -203,13 +204,19 @@ class Pages:
             "m2m_address": f"https://{page.request.host}/smgw/m2m/{user_id(page.consumer)}/json",
             "chart": None,
             "last": [],
+            "live": [],
+            "credit": None,
+            "unstored": contract is not None and contract.profile.taf in PUSHED,
         }
         if contract is None:
             return values
         chart, compared = self._day_chart(contract, day, page.language)
+        live = self._data.current(contract)
         last = self._data.last_readings(contract, [channel.obis for channel in contract.channels])
-        self._note_shown(page, contract, len(last))
+        self._note_shown(page, contract, len(last) or len(live))
         values["last"] = [(item.reading, reading_status(item)) for item in last]
+        values["live"] = [(item, status_key(item.gateway_status, item.meter_status, item.raw)) for item in live if item.raw is not None]
+        values["credit"] = self._data.credit(contract)
         if chart.bought is None and chart.sold is None:
             return values
         states = {slot.state for series in (chart.bought, chart.sold) if series is not None for slot in series.slots}

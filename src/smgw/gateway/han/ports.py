@@ -10,7 +10,8 @@ from smgw.core.identifiers import DeviceId
 from smgw.core.instant import ClockStatus
 from smgw.core.obis import Obis
 from smgw.core.profiles import ConsumerProfile, EvaluationProfile
-from smgw.core.reading import SignedReading
+from smgw.core.quantity import Quantity
+from smgw.core.reading import Reading, SignedReading
 from smgw.core.register import RegisterValue
 from smgw.core.state import State
 from smgw.storage.journal import StoredLogEntry
@@ -85,6 +86,18 @@ class Contract(msgspec.Struct, frozen=True):
         return next((channel for channel in self.channels if channel.obis == obis), None)
 
 
+class Credit(NamedTuple):
+    """Say how much of a prepaid credit is left (TAF 12)."""
+
+    remaining: Quantity
+    level: Literal["enough", "low", "used_up"]
+
+    @property
+    def cut_off(self) -> bool:
+        """Tell whether the signal to cut off supply holds."""
+        return self.level == "used_up"
+
+
 class ConsumerData(Protocol):
     """Answer for one gateway; values are reached through a consumer's own contracts only, so that nobody sees another's.
 
@@ -110,6 +123,12 @@ class ConsumerData(Protocol):
 
     def last_readings(self, contract: Contract, obis: Sequence[Obis]) -> list[SignedReading]:
         """Read the newest value of each register that has one."""
+
+    def current(self, contract: Contract) -> list[Reading]:
+        """Give the newest value of each register of a running contract whose values are sent on and not stored (TAF 9, 10, 14)."""
+
+    def credit(self, contract: Contract) -> Credit | None:
+        """Give the credit of a prepaid contract; None for all others, and before the first usable reading."""
 
     def registers(self, contract: Contract, *, after: datetime, until: datetime) -> list[RegisterValue]:
         """Read what the tariff use case made of the readings; `after` is exclusive, `until` inclusive."""
