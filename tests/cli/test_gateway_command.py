@@ -38,7 +38,7 @@ def test_a_gateway_s_process_loads_only_what_a_gateway_needs() -> None:
     """Its memory is promised: arrays, the other roles, the simulation and what reads the options stay out."""
     source = (
         "import sys; import smgw.cli.gateway, smgw.cli.service, smgw.gateway.service, smgw.net.clock;"
-        "strangers = ('numpy', 'pydantic', 'smgw.simulation', 'smgw.administrator', 'smgw.participant', 'smgw.transparency');"
+        "strangers = ('numpy', 'pydantic', 'pkcs11', 'smgw.simulation', 'smgw.administrator', 'smgw.participant', 'smgw.transparency');"
         "print([name for name in strangers if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=60)
