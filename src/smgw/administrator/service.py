@@ -11,9 +11,11 @@ from smgw.administrator.api.endpoints import Desk
 from smgw.administrator.app import start_interface
 from smgw.administrator.books import open_books
 from smgw.administrator.caller import Caller
+from smgw.administrator.campaigns import conduct
 from smgw.administrator.config import AdministratorFolder
-from smgw.administrator.management import Office, serve_gateway
-from smgw.administrator.service_point import ServicePoint
+from smgw.administrator.management import Office, known_gateway, serve_gateway
+from smgw.administrator.releases import serve_downloads
+from smgw.administrator.service_point import PEERS, ServicePoint
 from smgw.administrator.time_server import serve_time
 from smgw.administrator.wakeup import WakeUpService
 from smgw.net.clock import ClockPort
@@ -54,6 +56,9 @@ async def run_administrator(
         finally:
             sessions.discard(task)
 
+    async def on_firmware(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: ValidatedCertificate) -> None:
+        await serve_downloads(books.releases, reader, writer, peer, lambda one: known_gateway(books.inventory, one))
+
     async def on_time(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _peer: ValidatedCertificate) -> None:
         await serve_time(reader, writer, clock, clock)
 
@@ -66,9 +71,14 @@ async def run_administrator(
         stack.callback(books.close)
         await keep_fresh(stack, identity.trust, config.crl_url, clock)
         ports = []
-        point = ServicePoint(identity, books.inventory, books.alarms, clock)
-        listeners = ((on_management, config.management_port), (on_time, config.time_port), (point.serve, config.service_port))
-        for handler, port in listeners:
+        point = ServicePoint(identity, books, clock)
+        listeners = (
+            (on_management, config.management_port, GATEWAYS),
+            (on_time, config.time_port, GATEWAYS),
+            (point.serve, config.service_port, PEERS),
+            (on_firmware, config.firmware_port, GATEWAYS),
+        )
+        for handler, port, roles in listeners:
             server = await listen(
                 handler,
                 config.host,
@@ -77,7 +87,7 @@ async def run_administrator(
                 identity=identity.tls,
                 trust=identity.trust,
                 clock=clock,
-                roles=GATEWAYS,
+                roles=roles,
                 on_refused=on_refused,
             )
             stack.callback(server.close)
@@ -90,11 +100,14 @@ async def run_administrator(
                 "management_port": ports[0],
                 "time_port": ports[1],
                 "service_port": ports[2],
+                "firmware_port": ports[3],
                 "api_port": api_port,
             }
         )
         calls = asyncio.create_task(caller.service.run(caller.waiting))
         stack.callback(calls.cancel)
+        campaigns = asyncio.create_task(conduct(books.campaigns, clock, identity.module.random, (config.host, ports[3])))
+        stack.callback(campaigns.cancel)
         await stop.wait()
         if sessions:
             await asyncio.wait(sessions, timeout=SESSION_END_S)
