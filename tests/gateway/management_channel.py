@@ -28,6 +28,8 @@ class Channel:
         self.clock = ManualClock(START)
         self.state = State.NORMAL
         self.installed: list[Profile] = []
+        self.deleted: list[Profile] = []
+        self.dialled: list[str] = []
         self.woken = Event()
         gateway, administrator = gateway_identity(), administrator_identity()
         self.context = Context(
@@ -44,6 +46,8 @@ class Channel:
             state=lambda: self.state,
             facts=lambda: {"state": str(self.state)},
             profile_installed=self.installed.append,
+            profile_deleted=self.deleted.append,
+            connect=self.dialled.append,
             evaluation=Evaluation(self.journal, Recorder(self.journal, self.clock), GATEWAY_ID, gateway.module.random),
             queued=self.woken.set,
         )

@@ -22,6 +22,7 @@ from smgw.codec.command import COMMAND_AGE, encode_command
 from smgw.core.errors import LimitFault, PeerFault, Replay, SecurityFault, Unavailable
 from smgw.core.instant import microseconds
 from smgw.core.log_event import Log
+from smgw.core.profiles import profile_digest
 from smgw.core.state import State
 from smgw.gateway.wan.management import ANSWERS_KEPT, OBEYED_LIMIT, Obeyed, handle
 from smgw.security.content import seal
@@ -38,9 +39,17 @@ def channel(tmp_path: Path) -> Iterator[Channel]:
 def test_profiles_are_installed_logged_and_take_effect(channel: Channel) -> None:
     assert [channel.put(profile).status for profile in all_profiles()] == [201] * 4
     assert channel.installed == all_profiles()
-    assert channel.events() == ["profile_installed"] * 3 + ["consumer_registered", "profile_installed"]
-    assert channel.events(Log.CALIBRATION) == ["profile_installed"] * 4
-    assert channel.events(Log.CONSUMER) == ["contract_changed"]
+    assert channel.events() == [
+        "profile_installed",
+        "profile_installed",
+        "device_registered",
+        "profile_installed",
+        "consumer_registered",
+        "profile_installed",
+        "device_assigned",
+    ]
+    assert channel.events(Log.CALIBRATION).count("profile_installed") == 4
+    assert channel.events(Log.CONSUMER) == ["device_assigned", "contract_changed"]
     assert msgspec.json.decode(channel.ask(channel.command("GET", "rts/meter")).body) == {"1SGW0010000001": 1}
 
 
@@ -50,6 +59,54 @@ def test_a_repeated_command_is_answered_from_memory_and_not_obeyed_again(channel
     first, again = channel.ask(command), channel.ask(command)
     assert first == again
     assert channel.installed == [meter_profile()]
+
+
+@pytest.mark.req("ADM-02", "LOG-01")
+def test_a_profile_is_deleted_once_nothing_needs_it_and_its_versions_stay(channel: Channel) -> None:
+    for profile in all_profiles():
+        channel.put(profile)
+    needed = {"communication/emt1.sm": "taf7-1.sm", "meter/1SGW0010000001": "it is active", "consumer/consumer1.sm": "taf7-1.sm"}
+    for resource in (*needed, "evaluation/taf7-1.sm"):
+        assert (channel.ask(channel.command("DELETE", f"rts/{resource}")).code, resource) == ("profile.in_use", resource)
+    ended = evaluation_profile(version=2, valid_to=START)
+    channel.journal.put_profile(ended, b"", START)
+    channel.put(msgspec.structs.replace(meter_profile(2), active=False))
+    for resource in ("evaluation/taf7-1.sm", *needed):
+        assert channel.ask(channel.command("DELETE", f"rts/{resource}")).status == 200
+        assert channel.ask(channel.command("DELETE", f"rts/{resource}")).code == "profile.unknown"
+    assert [channel.journal.profiles(kind) for kind in ("evaluation", "meter", "consumer", "communication")] == [[]] * 4
+    assert channel.journal.verify()
+    assert channel.events(Log.CONSUMER)[-2:] == ["device_unassigned", "consumer_removed"]
+    assert {"profile_deleted", "device_removed"} <= set(channel.events(Log.CALIBRATION))
+    assert len(channel.deleted) == 4
+    assert channel.put(meter_profile(2)).code == "profile.version"
+    assert channel.put(meter_profile(3)).status == 201
+
+
+@pytest.mark.req("ADM-02")
+def test_a_profile_is_read_back_as_its_digest(channel: Channel) -> None:
+    for profile in all_profiles():
+        channel.put(profile)
+    answer = channel.ask(channel.command("GET", "rts/consumer/consumer1.sm"))
+    assert msgspec.json.decode(answer.body) == {"version": 1, "sha256": profile_digest(consumer_profile())}
+    assert channel.ask(channel.command("GET", "rts/consumer/nobody.sm")).code == "profile.unknown"
+
+
+@pytest.mark.req("WAN-06", "LOG-01")
+def test_a_partner_is_dialled_and_a_consumer_told_on_order(channel: Channel) -> None:
+    for profile in all_profiles():
+        channel.put(profile)
+    order = {"partner": "emt1.sm", "ordered_by": "emt1.sm"}
+    assert channel.ask(channel.command("POST", "fas/connect", order)).status == 202
+    assert channel.dialled == ["emt1.sm"]
+    for name in ("notice", "maintenance"):
+        assert channel.ask(channel.command("POST", f"fas/{name}", {"consumer": "consumer1.sm", "text": "new meter"})).status == 201
+        assert channel.ask(channel.command("POST", f"fas/{name}", {"consumer": "nobody.sm", "text": "x"})).code == "profile.unknown"
+        assert channel.ask(channel.command("POST", f"fas/{name}", {"consumer": "consumer1.sm"})).code == "command.body"
+    assert channel.events(Log.CONSUMER)[-3:] == ["connection_ordered", "incident_notice", "maintenance_done"]
+    assert channel.ask(channel.command("POST", "fas/connect", order | {"partner": "emt9.sm"})).code == "profile.unknown"
+    assert channel.ask(channel.command("POST", "fas/self-test")).status == 202
+    assert channel.events()[-1] == "command_obeyed"
 
 
 def kept(channel: Channel) -> list[bytes | None]:
@@ -108,7 +165,7 @@ def test_an_older_version_is_refused(channel: Channel) -> None:
     ("method", "resource", "body", "code"),
     [
         ("GET", "log/consumer", None, "command.resource"),
-        ("DELETE", "rts/meter/1SGW0010000001", None, "command.resource"),
+        ("DELETE", "rts/colour/1SGW0010000001", None, "command.resource"),
         ("GET", "nothing", None, "command.resource"),
         ("GET", "log/system/x", None, "command.resource"),
         ("PUT", "rts/meter/1SGW0010000001", {"meter_id": 1}, "command.profile"),
@@ -180,8 +237,8 @@ def test_the_system_log_can_be_read_in_pages(channel: Channel) -> None:
     for profile in all_profiles():
         channel.put(profile)
     page = msgspec.json.decode(channel.ask(channel.command("GET", "log/system/3")).body)
-    assert [entry["index"] for entry in page] == [3, 4, 5]
-    assert page[0]["text"].startswith("consumer profile consumer1.sm")
+    assert [entry["index"] for entry in page] == [3, 4, 5, 6, 7]
+    assert page[1]["text"].startswith("consumer profile consumer1.sm")
 
 
 @pytest.mark.req("LOG-01", "ADM-10")
@@ -217,4 +274,4 @@ def test_a_contract_never_passes_to_another_consumer_meter_or_time(channel: Chan
     channel.put(msgspec.structs.replace(meter_profile(), meter_id="1SGW0010000002", server_id="0a015347570000989682"))
     answer = channel.put(evaluation_profile(version=2, **changes))
     assert (answer.status, answer.code) == (409, "command.profile")
-    assert channel.events(Log.CONSUMER) == ["contract_changed"]
+    assert channel.events(Log.CONSUMER) == ["device_assigned", "contract_changed"]

@@ -146,7 +146,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "pki.triple": ErrorCode("Three certificates do not make a triple", "TLS, SIG and ENC certificate of one subject with three different keys."),
     "pki.key_period": ErrorCode("The key of the authority may not issue certificates at this time", "Found a new sub-CA with `smgw pki init DIR --name NAME`; a root whose key period is over needs a new PKI."),
     "pki.validity": ErrorCode("That validity is longer than profile or issuer allow", "Leave it out to take the profile's."),
-    "pki.authority": ErrorCode("There is no usable certification authority in that folder", "Create one with `smgw pki init`."),
+    "pki.authority": ErrorCode("There is no usable certification authority in that folder", "Create one with `smgw pki init`, or name one of several with --sub."),
     "pki.authority_exists": ErrorCode("There is a certification authority in that folder already", "Choose another folder; authorities are never overwritten."),
     "pki.unknown_serial": ErrorCode("This authority has not issued a certificate of that serial number", "`smgw pki list` shows what it has issued."),
     "pki.already_revoked": ErrorCode("The certificate has been revoked for good already", "Nothing to do."),
@@ -173,6 +173,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "command.rate": ErrorCode("More than 1000 commands were obeyed within ten minutes", "Wait until the first of them are ten minutes old."),
     "command.recipient": ErrorCode("A command is meant for another gateway", "Check the gateway id that the command was made for."),
     "command.resource": ErrorCode("There is no such resource, or no right to it", "See docs/wan-interface.md for what can be asked."),
+    "command.body": ErrorCode("The body of a command has not its form", "The detail names the field."),
     "command.profile": ErrorCode("A profile does not fit its rules or the other profiles", "The detail names the field; correct the profile and send it with a higher version."),
     # keys and files of commands (see smgw.cli.credentials)
     "key.file": ErrorCode("A file can't be read, or holds no key", "Private keys are PEM, on a curve of the crypto policy; encrypted ones need --password-file."),
@@ -277,6 +278,8 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "export.contract": ErrorCode("The consumer has no such contract", "List the contracts with `smgw journal list profiles`."),
     "export.signature": ErrorCode("An export and its signature do not belong together, or are not of that gateway", "Fetch both files again; keep them as evidence."),
     "export.file": ErrorCode("A file of an export can't be read or written", "Check path and permissions."),
+    "profile.unknown": ErrorCode("There is no such profile", "List the profiles."),
+    "profile.in_use": ErrorCode("The profile is still needed", "The detail names by what; end or delete that first."),
     "profile.version": ErrorCode("A profile of that or a higher version is installed", "Send changes with a higher version."),
     # administrator
     "administrator.unknown_case": ErrorCode("There is no such case", "List the cases."),

@@ -3,6 +3,7 @@
 Profiles arrive signed; nothing else configures measurement.
 """
 
+import hashlib
 from datetime import datetime
 from typing import Any, Literal
 
@@ -128,3 +129,11 @@ def profile_key(profile: Profile) -> str:
             return profile.profile_id
         case ConsumerProfile():
             return profile.consumer_id
+
+
+_CANONICAL = msgspec.json.Encoder(order="deterministic")
+
+
+def profile_digest(profile: Profile) -> str:
+    """Give the SHA-256 of a profile's canonical JSON, hex: both sides compare it instead of the profile, which may hold secrets."""
+    return hashlib.sha256(_CANONICAL.encode(profile)).hexdigest()

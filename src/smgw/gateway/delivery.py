@@ -16,7 +16,7 @@ from smgw.codec.notice import decode_notice
 from smgw.core.errors import DecodeFault, PeerFault, SecurityFault, SmgwError, Unavailable
 from smgw.core.profiles import CommunicationProfile, EvaluationProfile
 from smgw.gateway.logs import Recorder, partner_event
-from smgw.gateway.ways import Way, partners_of, way_of
+from smgw.gateway.ways import Way, direct_way, partners_of, way_of
 from smgw.net.clock import ClockPort
 from smgw.net.http_exchange import HttpClient, Streams
 from smgw.net.smpki_tls import Channel, dial
@@ -77,6 +77,8 @@ class Pump:
         """Time of the last acknowledged message, for the status strip."""
         self._dispatched: set[str] = set()
         """Messages that left since the start and are not confirmed yet."""
+        self._asked: set[str] = set()
+        """Partners that are dialled at once, whether something waits for them or not."""
         self._untold: set[str] = set()
         """Those among them of which no result stands in a log."""
 
@@ -91,11 +93,19 @@ class Pump:
             deadline = clock.now() + retry_delay(failures - 1) if failures else None
             await clock.wait_until(deadline, self.wake)
 
+    def connect(self, partner_id: str) -> None:
+        """Dial a partner at once, as the administrator ordered."""
+        self._asked.add(partner_id)
+        self.wake.set()
+
     async def flush(self) -> bool:
         """Try every pending message once and tell whether all were taken; a partner that fails is left alone until the next round."""
         journal, complete, more = self._sender.journal, True, False
         partners = partners_of(journal.profiles("communication"), self._sender.service)
         for partner in partners.values():
+            if partner.partner_id in self._asked:
+                self._asked.discard(partner.partner_id)
+                await self._show_up(partner)
             messages = journal.pending(BATCH, partner.partner_id)
             more |= len(messages) == BATCH
             for is_notice in (False, True):
@@ -106,6 +116,15 @@ class Pump:
         if complete and more:
             self.wake.set()
         return complete
+
+    async def _show_up(self, partner: CommunicationProfile) -> None:
+        """Open a channel to a partner and close it again; what waits for it follows as always."""
+        recorder = self._sender.recorder
+        try:
+            async with await _dial(self._sender, direct_way(partner)):
+                recorder.note("channel_opened", partner=partner.partner_id)
+        except SmgwError as fault:
+            recorder.note(partner_event(fault, "handshake_failed"), success=False, partner=partner.partner_id, code=fault.code)
 
     async def _serve(self, partner: CommunicationProfile, partners: dict[str, CommunicationProfile], messages: list[OutboxMessage]) -> bool:
         """Send what is for one partner, and goes the same way, over one connection.

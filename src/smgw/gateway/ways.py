@@ -56,6 +56,11 @@ def partners_of(profiles: Iterable[Profile], service: CommunicationProfile | Non
     return partners | ({service.partner_id: service} if service is not None else {})
 
 
+def direct_way(partner: CommunicationProfile) -> Way:
+    """Say how a notice to a partner goes, or nothing but a connection."""
+    return Way(partner, _role(partner), NOTICES[_role(partner)], "notice_sent", False, None)
+
+
 def way_of(message: OutboxMessage, partner: CommunicationProfile, partners: dict[str, CommunicationProfile]) -> Way:
     """Say how a message to a partner goes. Raises: Unavailable delivery.no_way while who should pass it on is not configured."""
     hop = partners.get(partner.through) if partner.through else partner
@@ -63,7 +68,7 @@ def way_of(message: OutboxMessage, partner: CommunicationProfile, partners: dict
         raise Unavailable("delivery.no_way", f"{partner.partner_id} through {partner.through}")
     if not message.profile_id:
         # A notice says nothing about a consumer and is for nobody but its recipient: it needs no relay.
-        return Way(partner, _role(partner), NOTICES[_role(partner)], "notice_sent", False, None)
+        return direct_way(partner)
     role = _role(hop)
     delivery = decode_delivery(message.body)
     if not partner.through:

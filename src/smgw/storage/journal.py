@@ -156,6 +156,10 @@ class Journal:
         """
         journal_profiles.put_profile(self._database, profile, document, installed_at)
 
+    def delete_profile(self, kind: str, profile_id: str) -> None:
+        """Let a profile hold no more; its versions stay. Raises: DomainFault profile.unknown."""
+        journal_profiles.delete_profile(self._database, kind, profile_id)
+
     def profiles(self, kind: str) -> list[Profile]:
         """Read the newest version of each profile of a kind (a key of `PROFILE_KINDS`), sorted by id."""
         return journal_profiles.select_profiles(self._database, kind)

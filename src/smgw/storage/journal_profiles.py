@@ -63,11 +63,32 @@ def _newest(database: Database, kind: str, profile_id: str) -> tuple[int, bytes]
     return None if row is None else (row[0], row[1])
 
 
+def delete_profile(database: Database, kind: str, profile_id: str) -> None:
+    """Let a profile hold no more; all its versions stay in the chain, and a higher one can be installed.
+
+    Raises: DomainFault profile.unknown.
+    """
+    with database.transaction():
+        newest = _newest(database, kind, profile_id)
+        if newest is None or profile_id not in {profile_key(profile) for profile in select_profiles(database, kind)}:
+            raise DomainFault("profile.unknown", f"{kind[:20]} {profile_id[:64]}")
+        key = f"deleted/{kind}/{profile_id}"
+        database.execute(
+            "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, str(newest[0]).encode())
+        )
+
+
+_HELD = (
+    "version > coalesce((SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM state WHERE key = 'deleted/' || kind || '/' || profile_id), 0)"
+)
+"""Versions after the deletion, if there was one."""
+
+
 def select_profiles(database: Database, kind: str) -> list[Profile]:
     """Read the newest version of each profile of a kind, sorted by id. Raises: UsageError journal.profile_kind."""
     if kind not in PROFILE_KINDS:
         raise UsageError("journal.profile_kind", kind)
-    query = "SELECT body, max(version) FROM profiles WHERE kind = ? GROUP BY profile_id ORDER BY profile_id"
+    query = f"SELECT body, max(version) FROM profiles WHERE kind = ? AND {_HELD} GROUP BY profile_id ORDER BY profile_id"  # noqa: S608
     return [_decode(kind, body) for body, _ in database.rows(query, (kind,))]
 
 
@@ -75,7 +96,7 @@ def select_profile_history(database: Database, kind: str) -> list[Profile]:
     """Read every version of each profile of a kind, sorted by id and version. Raises: UsageError journal.profile_kind."""
     if kind not in PROFILE_KINDS:
         raise UsageError("journal.profile_kind", kind)
-    query = "SELECT body FROM profiles WHERE kind = ? ORDER BY profile_id, version"
+    query = f"SELECT body FROM profiles WHERE kind = ? AND {_HELD} ORDER BY profile_id, version"  # noqa: S608
     return [_decode(kind, body) for (body,) in database.rows(query, (kind,))]
 
 
