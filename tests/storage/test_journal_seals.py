@@ -50,6 +50,20 @@ def test_a_seal_reads_back() -> None:
     assert seal_of(seal_octets(seal)) == seal
 
 
+def test_ends_are_sealed_where_something_was_added(sealed: Journal) -> None:
+    sealed.append_log([entry(1), entry(2, Log.CONSUMER, "anna")])
+    sealed.append_readings([signed(number) for number in range(5)])
+    sealed.seal_ends()
+    sealed.append_log([entry(3)])
+    sealed.seal_ends()
+    sealed.seal_ends()
+    assert (lengths(sealed, "system"), lengths(sealed, "consumer", "anna"), lengths(sealed, "readings")) == ([1, 2], [1], [5])
+    head = sealed.seal_head()
+    assert head is not None and head.length == 4
+    assert {one.seal.purpose for one in sealed.seals("system")} == {"end"}
+    sealed.verify_recent(check)
+
+
 def test_every_chain_is_sealed_when_it_passes_a_multiple_of_256_rows(sealed: Journal) -> None:
     for number in range(BLOCK_ROWS + 3):
         sealed.append_log([entry(number), entry(number, Log.CONSUMER, "anna")])

@@ -78,6 +78,10 @@ def save_record(folder: GatewayFolder, record: BootRecord) -> None:
         folder.write(folder.boot, msgspec.json.encode(record) + b"\n")
 
 
+ANCHORED = "anchored"
+"""Stands in the journal since its state was first remembered outside."""
+
+
 def noting_seals(record: BootRecord, journal: Journal) -> BootRecord:
     """Remember how far the journal reaches."""
     head = journal.seal_head()
@@ -168,6 +172,8 @@ def _check_store(subject: Subject) -> None:
     if record.walk_owed:
         verify_completely(journal, subject.identity)
     journal.verify_recent(check)
+    if not record.seals and journal.get_state(ANCHORED) is not None:
+        raise IntegrityFault("boot.set_back", f"{subject.folder.boot.name} was lost or emptied, so nobody can tell")
     known = journal.seal_hash(record.seals)
     if record.seals and (known is None or known.hex() != record.seal_hash):
         raise IntegrityFault("boot.set_back", f"seal {record.seals} is missing or another")

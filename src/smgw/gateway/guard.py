@@ -101,18 +101,29 @@ class Guard:
         journal.verify_recent(journal_check(self._identity.signers))
 
     def _walked(self, intact: bool) -> None:
-        record = msgspec.structs.replace(self._record, walk_owed=not intact)
-        self._remember(boot.noting_seals(record, self._journal) if intact else record)
+        self._remember(msgspec.structs.replace(self._record, walk_owed=not intact))
+        if intact:
+            self.anchor()
 
-    def note_stop(self) -> None:
-        """Remember how far the journal reaches, so that a start notices when it was set back."""
-        if not self._states.is_dead:
-            self._remember(boot.noting_seals(self._record, self._journal))
+    def anchor(self) -> None:
+        """Seal the ends of all chains and remember outside the journal how far it reaches, so that a start notices when it was set back.
 
-    def _remember(self, record: boot.BootRecord) -> None:
+        Done after each start, at each stop and once a day; where the disk takes nothing, the state before stays remembered.
+        """
+        if self._states.is_dead:
+            return
+        with suppress(Unavailable, IntegrityFault):
+            self._journal.seal_ends()
+            if self._remember(boot.noting_seals(self._record, self._journal)):
+                self._journal.set_state(boot.ANCHORED, b"1")
+
+    def _remember(self, record: boot.BootRecord) -> bool:
         self._record = record
-        with suppress(Unavailable):
+        try:
             boot.save_record(self._folder, record)
+        except Unavailable:
+            return False
+        return True
 
     def facts(self) -> dict[str, object]:
         """Tell the administrator what holds, what the last self-test found and how full the stores are."""

@@ -159,7 +159,7 @@ class Gateway:
             with suppress(IntegrityFault):
                 self.recorder.note("stopped", subject=str(self.device_id))
             self._note_stop(b"1")
-            self.guard.note_stop()
+            self.guard.anchor()
             return self.counters()
 
     async def _operate(self, ready: Callable[[dict[str, object]], None], stop: asyncio.Event) -> None:
@@ -243,6 +243,7 @@ class Gateway:
         self.recorder.note("started", subject=str(self.device_id), version=version("smgw"))
         self.recorder.note("special_functions", consumers={p.consumer_id for p in self.evaluation_profiles()})
         self.states.handle(StateEvent.BOOT_CHECKS_PASSED)
+        self.guard.anchor()
         for profile in self.journal.profiles("meter"):
             self._install(profile)
 

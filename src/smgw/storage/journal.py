@@ -20,7 +20,7 @@ from smgw.storage.database import Database
 from smgw.storage.journal_export import ExportAbout, ExportItem, chosen_heads, export_lines
 from smgw.storage.journal_logs import StoredLogEntry
 from smgw.storage.journal_seals import SEALS, Sealer, SignedSeal, select_seals
-from smgw.storage.journal_verify import signed_of, verify, verify_recent
+from smgw.storage.journal_verify import heads_of, signed_of, verify, verify_recent
 from smgw.storage.outbox import OutboxMessage
 from smgw.storage.retention import Cut
 
@@ -264,6 +264,11 @@ class Journal:
         """Seal the present end of the chains that an export of the same kinds holds. Raises: UsageError journal.no_signer."""
         with self.transaction():
             self._need_sealer().seal(chosen_heads(self._database, kinds, consumer), "export")
+
+    def seal_ends(self) -> None:
+        """Seal every chain that grew since its last seal: then the chain of seals says how far all of them reach."""
+        with self.transaction():
+            self._need_sealer().seal_grown(heads_of(self._database).values())
 
     def _need_sealer(self) -> Sealer:
         if self._sealer is None:

@@ -36,7 +36,7 @@ class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hash: str
     """Hash of that row, lower-case hex."""
     purpose: str
-    """`block` for every 256 rows, `export` for an export."""
+    """`block` for every 256 rows, `export` for an export, `end` for a chain as it was at a start, a stop or a day's self-test."""
     time: datetime
     """When it was sealed, gateway time, aware UTC."""
     signer: str
@@ -102,6 +102,10 @@ class Sealer:
     def _sealed(self, kind: str, scope: str) -> int:
         row = self._database.row("SELECT max(length) FROM seals WHERE chain = ? AND scope = ?", (kind, scope))
         return int(row[0] or 0) if row else 0
+
+    def seal_grown(self, heads: Iterable[ChainHead]) -> None:
+        """Seal each of the chains that grew since its last seal. Only inside a transaction."""
+        self.seal([head for head in heads if head.kind != SEALS and head.length > self._sealed(head.kind, head.scope)], "end")
 
     def seal(self, heads: Iterable[ChainHead], purpose: str) -> list[SignedSeal]:
         """Sign the present state of chains and append it; returns the new seals. Only inside a transaction."""
