@@ -16,6 +16,7 @@ import structlog
 from smgw.administrator.books import Books
 from smgw.administrator.caller import Caller
 from smgw.administrator.inventory import Gateway, Inventory
+from smgw.administrator.personalisation import KeyOffice, exchange_keys
 from smgw.codec.command import Answer, Command, decode_answer, encode_command
 from smgw.core.errors import CertificateRejected, DecodeFault, PeerFault, SecurityFault, SmgwError
 from smgw.core.profiles import PROFILE_KINDS, profile_key
@@ -46,6 +47,8 @@ class Office(NamedTuple):
     recipient: Credential
     books: Books
     clock: ClockPort
+    keys: KeyOffice | None = None
+    """Without it no keys are exchanged."""
     caller: Caller | None = None
     """Calls the gateways that open their channel only on wake-up."""
 
@@ -57,6 +60,8 @@ class GatewaySession:
         self._office = office
         self._gateway = gateway
         self._client = HttpClient(channel, f"{gateway.device_id.lower()}.sm")
+        self.begun = True
+        """Whether the gateway takes profiles: time and self-test come first in its life."""
 
     async def command(self, method: str, resource: str, body: object = None, command_id: str = "") -> Answer:
         """Send one command and give its verified answer; the same `command_id` is obeyed once, and answered the same again.
@@ -125,6 +130,7 @@ class GatewaySession:
         self._office.books.inventory.note_contact(
             self._gateway.device_id, self._office.clock.now(), str(facts.get("state", "unknown")), bytes(answer.body)
         )
+        self.begun = facts.get("begun", True) is True
 
 
 def _read(answer: Answer, kind: type[_T]) -> _T:
@@ -160,17 +166,30 @@ async def serve_gateway(
     device_id = str(peer.device_id)
     seen, looks = (-1, -1), 0
     try:
-        session = GatewaySession(office, known_gateway(office.books.inventory, peer), channel)
+        is_new = office.keys is not None and office.keys.exchanges.settle(device_id, peer.certificate, office.clock.now(), ACTOR)
+        gateway = known_gateway(office.books.inventory, peer)
+        session = GatewaySession(office, gateway, channel)
+        session.begun = not is_new
         log.info("gateway_connected", gateway=device_id)
         with office.books.inventory.connected(device_id):
             if office.caller is not None:
                 office.caller.service.answered(device_id)
             while not stop.is_set():
+                if office.keys is not None and (exchange := office.keys.exchanges.under_way(device_id)) is not None:
+                    require_standing()
+                    with office.clock.hold():
+                        await exchange_keys(session, office.keys, exchange, gateway.sig, office.clock.now())
+                    # The gateway closes this channel, too, and calls again with its new keys.
+                    return
                 revision = _revision(office)
                 if revision != seen or looks % OBSERVE_LOOKS == 0:
                     require_standing()
                     with office.clock.hold():
-                        if revision != seen:
+                        if not session.begun:
+                            await session.observe()
+                        if not session.begun:
+                            revision = seen
+                        elif revision != seen:
                             await session.reconcile()
                             await session.work_off()
                         await session.observe()

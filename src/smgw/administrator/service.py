@@ -9,18 +9,22 @@ import structlog
 
 from smgw.administrator.api.endpoints import Desk
 from smgw.administrator.app import start_interface
-from smgw.administrator.books import open_books
+from smgw.administrator.books import Books, open_books
 from smgw.administrator.caller import Caller
 from smgw.administrator.campaigns import conduct
-from smgw.administrator.config import AdministratorFolder
+from smgw.administrator.config import AdministratorConfig, AdministratorFolder
+from smgw.administrator.exchanges import Exchanges
+from smgw.administrator.initial_configuration import AUTHENTICATION_FILE, load_authentication
 from smgw.administrator.management import Office, known_gateway, serve_gateway
+from smgw.administrator.personalisation import KeyOffice
 from smgw.administrator.releases import serve_downloads
 from smgw.administrator.service_point import PEERS, ServicePoint
 from smgw.administrator.time_server import serve_time
 from smgw.administrator.wakeup import WakeUpService
 from smgw.net.clock import ClockPort
 from smgw.net.http_exchange import Streams
-from smgw.net.identity import load_identity
+from smgw.net.identity import Identity, load_identity
+from smgw.net.pki_service import request_certificates
 from smgw.net.revocation import keep_fresh
 from smgw.net.smpki_tls import listen
 from smgw.pki.chain import CertificateUse, ValidatedCertificate
@@ -34,6 +38,20 @@ SESSION_END_S = 5.0
 log = structlog.get_logger(__name__)
 
 
+def _key_office(folder: AdministratorFolder, config: AdministratorConfig, identity: Identity, books: Books) -> KeyOffice | None:
+    """Give what exchanges of keys need, where there is an AUT certificate and an SM-PKI to ask."""
+    if not config.crl_url or not (folder.path / AUTHENTICATION_FILE).exists():
+        return None
+    exchanges = Exchanges(books.store, books.audit, books.inventory)
+    return KeyOffice(
+        identity.module,
+        identity.signer,
+        load_authentication(folder.path),
+        lambda document: request_certificates(document, config.crl_url),
+        exchanges,
+    )
+
+
 async def run_administrator(
     folder: AdministratorFolder, clock: ClockPort, ready: Callable[[dict[str, object]], None], stop: asyncio.Event
 ) -> dict[str, object]:
@@ -41,8 +59,9 @@ async def run_administrator(
     config = folder.load()
     identity = load_identity(folder.path, ADMINISTRATOR_KEYS)
     books = open_books(folder.inventory)
+    keys = _key_office(folder, config, identity, books)
     caller = Caller(books, WakeUpService(books.wake_ups, identity.module, identity.signer, clock))
-    office = Office(config.name, identity.module, identity.signer, identity.recipient, books, clock, caller=caller)
+    office = Office(config.name, identity.module, identity.signer, identity.recipient, books, clock, keys, caller)
     sessions: set[asyncio.Task[None]] = set()
     refused = 0
 

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from smgw.cli import commission
+
 if TYPE_CHECKING:
     from smgw.gateway.config import GatewayFolder
     from smgw.gateway.starter import Program
     from smgw.net.clock import ClockPort
 
 app = typer.Typer(help="Run a gateway.", no_args_is_help=True)
+app.add_typer(commission.app, name="commission")
 
 STOP_ON_EOF = "--stop-on-eof"
 SLOT = "--slot"
@@ -64,7 +67,7 @@ def serve(data: Path, clock: str, *, stop_on_eof: bool) -> tuple[int, bool]:
     from smgw.cli.service import Ready, run_role
     from smgw.gateway.config import GatewayFolder
     from smgw.gateway.firmware import Host
-    from smgw.gateway.service import run_gateway
+    from smgw.gateway.phases import run_phases
     from smgw.net.clock import ClockPort
 
     again = False
@@ -75,7 +78,7 @@ def serve(data: Path, clock: str, *, stop_on_eof: bool) -> tuple[int, bool]:
             again = True
             stop.set()
 
-        return await run_gateway(GatewayFolder(data), port, ready, stop, Host(restart, signal.alarm))
+        return await run_phases(GatewayFolder(data), port, ready, stop, Host(restart, signal.alarm))
 
     return run_role(role, clock, stop_on_eof=stop_on_eof), again
 

@@ -39,10 +39,11 @@ from smgw.gateway.firmware_model import (
 )
 from smgw.gateway.firmware_record import load_slots
 from smgw.gateway.journal_signature import journal_check, verify_statements
+from smgw.gateway.own_identity import by_key_id, own_identity
 from smgw.gateway.self_test import check_keys
 from smgw.gateway.slot_program import program_manifest
-from smgw.net.identity import Identity, load_identity
-from smgw.pki.triple import GATEWAY_KEYS, read_certificates
+from smgw.net.identity import Identity
+from smgw.pki.triple import read_certificates
 from smgw.security.content import sign_detached, verify_detached
 from smgw.storage.journal import Journal
 
@@ -123,9 +124,9 @@ def _manifest(subject: Subject) -> Manifest:
     slot = _updated(folder)
     if slot:
         return program_manifest(folder, slot)
-    signer = _manufacturer(folder) if folder.manufacturer.exists() else subject.identity.triple.sig
-    octets = _read(folder.manifest)
-    return read_manifest(verify_detached(_read(folder.manifest_signature), octets, signer=lambda _claim: signer).content)
+    signers = [_manufacturer(folder)] if folder.manufacturer.exists() else subject.identity.signers
+    octets, signature = _read(folder.manifest), _read(folder.manifest_signature)
+    return read_manifest(verify_detached(signature, octets, signer=lambda claim: by_key_id(signers, claim.key_id)).content)
 
 
 def _updated(folder: GatewayFolder) -> str:
@@ -168,7 +169,7 @@ def _check_keys(subject: Subject) -> None:
 
 def _check_store(subject: Subject) -> None:
     journal, record = subject.journal, subject.record
-    check = journal_check([subject.identity.triple.sig])
+    check = journal_check(subject.identity.signers)
     if record.walk_owed:
         verify_completely(journal, subject.identity)
     journal.verify_recent(check)
@@ -182,7 +183,7 @@ def _check_store(subject: Subject) -> None:
 def verify_completely(journal: Journal, identity: Identity) -> None:
     """Walk every chain and check every signature of seals and cuts. Raises: IntegrityFault journal.*, SecurityFault journal.signature."""
     journal.verify()
-    verify_statements(journal, [identity.triple.sig])
+    verify_statements(journal, identity.signers)
 
 
 CHECKS: tuple[tuple[str, Callable[[Subject], None], Event], ...] = (
@@ -222,7 +223,7 @@ def sign_program(folder: GatewayFolder, now: datetime) -> str:
     Whoever installs the program calls it, once for each version; a gateway never does.
     Raises: Unavailable gateway.files; as `load_identity`.
     """
-    identity, running = load_identity(folder.path, GATEWAY_KEYS), version("smgw")
+    identity, running = own_identity(folder), version("smgw")
     octets = make_manifest(running, installed_files(), now)
     folder.write(folder.manifest_signature, sign_detached(octets, module=identity.module, signer=identity.signer))
     folder.write(folder.manifest, octets)

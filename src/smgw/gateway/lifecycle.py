@@ -110,6 +110,11 @@ class LifeKeeper:
             os.close(lock)
             raise
 
+    @classmethod
+    def beside(cls, folder: GatewayFolder, clock: Clock) -> Self:
+        """Take the record without keeping others from it, where whoever runs the gateway keeps none."""
+        return cls(folder, load_record(folder), clock, -1)
+
     def __enter__(self) -> Self:
         return self
 
@@ -210,14 +215,15 @@ class LifeKeeper:
 def load_record(folder: GatewayFolder) -> LifeRecord:
     """Read the record; see the head of this module for a gateway without one.
 
-    Raises: ConfigError gateway.not_initialised; IntegrityFault lifecycle.record.
+    Raises: ConfigError gateway.not_initialised, gateway.config, identity.missing; IntegrityFault lifecycle.record.
     """
     try:
         return msgspec.json.decode(folder.life.read_bytes(), type=LifeRecord)
     except FileNotFoundError:
+        device_id = folder.load().device_id
         if not (folder.path / TRIPLE_FILE).exists():
-            raise ConfigError("gateway.not_initialised", folder.path.name) from None
-        return LifeRecord(folder.load().device_id, OPERATIONAL.phase, tuple(mark for mark in Mark if mark in OPERATIONAL.marks))
+            raise ConfigError("identity.missing", folder.path.name) from None
+        return LifeRecord(device_id, OPERATIONAL.phase, tuple(mark for mark in Mark if mark in OPERATIONAL.marks))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as problem:
         raise IntegrityFault("lifecycle.record", str(problem)[:200]) from problem
 

@@ -4,7 +4,7 @@ The way of a reading: link reader -> acquisition -> reading store (journal, eval
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from importlib.metadata import version
@@ -14,14 +14,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from smgw.core.errors import IntegrityFault, SecurityFault, Unavailable
-from smgw.core.identifiers import DeviceId
+from smgw.core.identifiers import DeviceId, meter_id_of
 from smgw.core.instant import ClockStatus, parse_time, period_floor
-from smgw.core.profiles import EvaluationProfile, MeterProfile, Profile
+from smgw.core.life_cycle import Mark
+from smgw.core.profiles import EvaluationProfile, MeterProfile, Profile, profile_key
 from smgw.core.state import Event as StateEvent
 from smgw.core.state import Permission, State
 from smgw.core.status_word import GATEWAY_OK, GatewayStatus
 from smgw.gateway import boot
 from smgw.gateway.acquisition import Acquisition, Event, Outcome, comparable, record_of
+from smgw.gateway.beginning import Beginning
 from smgw.gateway.clock import GatewayClock
 from smgw.gateway.config import GatewayConfig, GatewayFolder, LinkConfig
 from smgw.gateway.contracts import contract_terms
@@ -34,19 +36,26 @@ from smgw.gateway.guard import Guard
 from smgw.gateway.han.journal_data import JournalData
 from smgw.gateway.han.ports import GatewayInfo, WanCertificates
 from smgw.gateway.han.server import RunningServer, start_consumer_server
+from smgw.gateway.han.technician import Post, TechnicianInterface
+from smgw.gateway.key_desk import Desk, KeyDesk
 from smgw.gateway.leds import LampInputs, leds_of, patterns_of
+from smgw.gateway.lifecycle import LifeKeeper
 from smgw.gateway.live_values import LiveValues
 from smgw.gateway.lmn.reader import LinkReader
 from smgw.gateway.logs import Recorder
+from smgw.gateway.notices import Notifier
 from smgw.gateway.permitted import SwitchedServer, run_while_allowed
 from smgw.gateway.states import StateKeeper
 from smgw.gateway.store import ReadingStore
+from smgw.gateway.technicians import Diagnosed
 from smgw.gateway.wan.channel import ManagementChannel
 from smgw.gateway.wan.context import Context
 from smgw.gateway.wan.time_service import TimeKeeper
 from smgw.gateway.wan.wakeup import WakeUpReceiver
+from smgw.gateway.ways import service_of
 from smgw.net.clock import ClockPort
 from smgw.net.identity import Identity, load_identity
+from smgw.net.listeners import Listener, own_listeners
 from smgw.pki.parsing import load_certificate
 from smgw.pki.self_signed import make_han_certificate
 from smgw.pki.triple import GATEWAY_KEYS, read_certificates
@@ -67,8 +76,16 @@ class Gateway:
     Source: STATE-01, LMN-03, WAN-01, CON-01.
     """
 
-    def __init__(self, folder: GatewayFolder, base_clock: ClockPort, host: Host | None = None) -> None:
+    def __init__(
+        self,
+        folder: GatewayFolder,
+        base_clock: ClockPort,
+        host: Host | None = None,
+        listeners: Callable[[], Iterable[Listener]] = own_listeners,
+        keeper: LifeKeeper | None = None,
+    ) -> None:
         self._folder = folder
+        self._life = keeper or LifeKeeper.beside(folder, base_clock)
         self.config: GatewayConfig = folder.load()
         self.identity: Identity = load_identity(folder.path, GATEWAY_KEYS)
         self.device_id = DeviceId.parse(self.config.device_id)
@@ -79,6 +96,8 @@ class Gateway:
         self.states = StateKeeper(self.recorder, self.clock)
         self._normal = asyncio.Event()
         """Set once Normal was reached."""
+        self._over = asyncio.Event()
+        """Set once this run must end: with new keys the gateway runs anew, decommissioned it does not."""
         self._dead = asyncio.Event()
         """Set once only a new start leads out of the state."""
         self.acquisition = Acquisition(lambda: self.clock.steps)
@@ -101,22 +120,39 @@ class Gateway:
             consumers=lambda: {profile.consumer_id for profile in self.evaluation_profiles()},
             han_port=lambda: self._consumers.port,
             wake_up=lambda: self.receiver.place,
+            listeners=listeners,
+            technician_port=lambda: self.technicians.port,
         )
         self.evaluation = Evaluation(self.journal, self.recorder, str(self.device_id), self.identity.module.random)
         self.live = LiveValues(
-            self.journal, self.recorder, self.evaluation, lambda r: sign_reading(self.identity.module, GATEWAY_KEYS.sig, r)
+            self.journal, self.recorder, self.evaluation, lambda r: sign_reading(self.identity.module, self.identity.signer.key_name, r)
         )
         self.pump = Pump(
             Sender(
-                self.identity.module, self.identity.tls, self.identity.signer, self.identity.trust, self.journal, self.recorder, self.clock
+                self.identity.module,
+                self.identity.tls,
+                self.identity.signer,
+                self.identity.trust,
+                self.journal,
+                self.recorder,
+                self.clock,
+                service_of(self.config.administrator),
             )
         )
+        notifier = Notifier(
+            self.journal,
+            str(self.device_id),
+            self.identity.module.random,
+            administrator=self.config.administrator.service_port > 0,
+            queued=self.pump.wake.set,
+        )
+        self.recorder.tell_by(notifier.tell)
         self.store = ReadingStore(
             journal=self.journal,
             recorder=self.recorder,
             evaluation=self.evaluation,
             module=self.identity.module,
-            key_name=GATEWAY_KEYS.sig,
+            key_name=self.identity.signer.key_name,
             clock=self.clock,
             evaluation_profiles=self.evaluation_profiles,
             state_event=self.states.handle,
@@ -124,7 +160,10 @@ class Gateway:
         )
 
         administrator = self.config.administrator
+        self.beginning = Beginning(self._life, self.journal, self.clock, self.states, self.guard.upkeep)
+        self.keys = self._key_desk()
         self.firmware = self._firmware(host)
+        self.technicians = self._technicians()
         self.channel = ManagementChannel(
             self._context(), administrator, self.identity, self.clock, self.recorder, lambda: self.clock.status is ClockStatus.VALID
         )
@@ -138,6 +177,11 @@ class Gateway:
             self.channel.call,
         )
 
+    @property
+    def places(self) -> frozenset[int]:
+        """Give the ports that this gateway listens on by intention."""
+        return frozenset({self._consumers.port, self.receiver.place[1], self.technicians.port})
+
     def evaluation_profiles(self) -> list[EvaluationProfile]:
         """Give all terms of all contracts."""
         return contract_terms(self.journal)
@@ -147,6 +191,8 @@ class Gateway:
         async with AsyncExitStack() as stack:
             stack.callback(self.journal.close)
             self._boot()
+            self._life.attach(self.journal)
+            stack.callback(self._life.attach, None)
             lamps = asyncio.create_task(self._show_lamps())
             stack.callback(lamps.cancel)
             who: dict[str, object] = {"role": "gateway", "gateway_id": str(self.device_id)}
@@ -155,7 +201,8 @@ class Gateway:
                 ready({**who, "state": str(self.states.state)})
             else:
                 await self._operate(lambda facts: ready({**who, **facts}), stop)
-            await stop.wait()
+            if not self._over.is_set():
+                await stop.wait()
             with suppress(IntegrityFault):
                 self.recorder.note("stopped", subject=str(self.device_id))
             self._note_stop(b"1")
@@ -172,12 +219,17 @@ class Gateway:
                 ready({"han_port": han})
                 tasks.append(group.create_task(self._announce(ready, self._measuring, "measuring")))
                 tasks.append(group.create_task(self._announce(ready, self._normal, "normal")))
-                ends = [asyncio.create_task(event.wait()) for event in (stop, self._dead)]
+                ends = [asyncio.create_task(wait) for wait in (stop.wait(), self._dead.wait(), self._until_over())]
                 try:
                     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     for task in (*ends, *tasks):
                         task.cancel()
+
+    async def _until_over(self) -> None:
+        """Wait until this run must end and its last answer has left."""
+        await self._over.wait()
+        await self.channel.closed.wait()
 
     async def _show_lamps(self) -> None:
         """Drive the lamps of the device, if there are any."""
@@ -221,6 +273,8 @@ class Gateway:
             ("deliveries", run_while_allowed(self.states, Permission.DELIVER, self.pump.run)),
             ("consumers", self._consumers.follow(self.states, Permission.SERVE_CONSUMER)),
             ("upkeep", self.guard.upkeep.run()),
+            ("technicians", run_while_allowed(self.states, Permission.SERVE_CONSUMER, self.technicians.run)),
+            ("beginning", self.beginning.run()),
             ("firmware", self.firmware.run()),
             *((f"link {link.name}", self._read(link, keeper.tried)) for link in self.config.links),
         ]
@@ -248,6 +302,7 @@ class Gateway:
             self._install(profile)
 
     def _install(self, profile: Profile) -> None:
+        self.beginning.profile_installed()
         self.live.refresh()
         if isinstance(profile, MeterProfile) and not profile.active:
             self.acquisition.dismiss(profile)
@@ -264,6 +319,12 @@ class Gateway:
             )
         self._admitted.set()
 
+    def _forget(self, profile: Profile) -> None:
+        self.live.refresh()
+        if isinstance(profile, MeterProfile):
+            self.acquisition.dismiss(profile)
+        self._admitted.set()
+
     def _on_file(self, event: SmlFileReceived, link: str, captured: datetime) -> None:
         record = record_of(event.messages, captured)
         if record is None:
@@ -274,6 +335,8 @@ class Gateway:
             self.store.commit(self.acquisition.receive(record, link, self.clock.status))
             if self.acquisition.telegrams:
                 self._measuring.set()
+            if self.acquisition.hears(record, link):
+                self.beginning.heard(meter_id_of(record.server_id))
             if self.acquisition.hears(record, link) and self.live.take(record, self.clock.status, self.clock.now()):
                 self.pump.wake.set()
             self._admitted.set()
@@ -363,6 +426,33 @@ class Gateway:
             self._dead.set()
         self._admitted.set()
 
+    def _key_desk(self) -> KeyDesk:
+        desk = Desk(
+            keeper=self._life,
+            identity=self.identity,
+            clock=self.clock,
+            administrator=self.config.administrator.name,
+            consumers=lambda: {profile.consumer_id for profile in self.evaluation_profiles()},
+            hang_up=lambda: self.channel.break_up(),
+        )
+        return KeyDesk(desk, self._over.set)
+
+    def _technicians(self) -> TechnicianInterface:
+        diagnosed = Diagnosed(str(self.device_id), self.journal, self.clock, self.identity.triple, self.facts, self.connections)
+        config, recipient = self.config, load_certificate(bytes.fromhex(self.config.administrator.enc_certificate))
+        place = config.han_host, config.technician_port
+        return TechnicianInterface(Post(*place, self.identity, diagnosed, self.recorder, self.clock, lambda: recipient))
+
+    def connections(self) -> dict[str, object]:
+        """Tell which connections stand and what waits for whom, for diagnosis."""
+        partners = map(profile_key, self.journal.profiles("communication"))
+        return {
+            "administrator": {"address": self.config.administrator.host, "connected": self.channel.connected},
+            "last_delivery": self.pump.last_delivery or None,
+            "waiting": {partner: self.journal.pending_count(partner) for partner in partners},
+            "links": [{"name": link.name, "address": link.url} for link in self.config.links],
+        }
+
     def _firmware(self, host: Host | None) -> Firmware:
         return Firmware(
             FirmwareParts(
@@ -395,11 +485,16 @@ class Gateway:
             state=lambda: self.states.state,
             facts=self.facts,
             profile_installed=self._install,
+            profile_deleted=self._forget,
+            connect=self.pump.connect,
+            self_test=self.guard.upkeep.wanted.set,
             evaluation=self.evaluation,
             queued=self.pump.wake.set,
             firmware=self.firmware,
             wake_up_set=lambda settings: self.receiver.change(settings),
             break_up=lambda: self.channel.break_up(),
+            keys=self.keys,
+            allows=self._life.require,
         )
 
     def facts(self) -> dict[str, object]:
@@ -413,6 +508,8 @@ class Gateway:
             "update": self.firmware.facts(),
             **self.guard.facts(),
             "wake_up": self.receiver.facts(),
+            "phase": self._life.phase,
+            "begun": Mark.SELF_TEST in self._life.life.marks,
             **self.counters(),
         }
 
@@ -422,16 +519,24 @@ def _now_ms() -> int:
 
 
 async def run_gateway(
-    folder: GatewayFolder, clock: ClockPort, ready: Callable[[dict[str, object]], None], stop: asyncio.Event, host: Host | None = None
+    folder: GatewayFolder,
+    clock: ClockPort,
+    ready: Callable[[dict[str, object]], None],
+    stop: asyncio.Event,
+    host: Host | None = None,
+    listeners: Callable[[], Iterable[Listener]] = own_listeners,
+    keeper: LifeKeeper | None = None,
 ) -> dict[str, object]:
-    """Run the gateway of a folder until the event is set; only with `host` can it change its program.
+    """Run the gateway of a folder until the event is set, or its keys or its life end; only with `host` can it change its program.
 
     Raises: IntegrityFault boot.failed, and what its parts can't be opened with.
     """
     try:
-        gateway = Gateway(folder, clock, host)
+        gateway = Gateway(folder, clock, host, listeners, keeper)
     except (IntegrityFault, SecurityFault) as fault:
         # A journal that does not open is the gravest of what a start can find.
         boot.note_outcome(folder, boot.load_record(folder), fault.code)
         raise
-    return await gateway.run(ready, stop)
+    counters = await gateway.run(ready, stop)
+    gateway.keys.retire()
+    return counters

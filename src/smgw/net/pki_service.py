@@ -1,7 +1,8 @@
 """The test PKI's public face over plain HTTP: certificates of the authorities and revocation lists, which protect themselves by signature.
 
 `GET /pki/v1/ca/certs` gives the authorities' certificates as PEM, `GET /pki/v1/crl/<name>.crl` an authority's present list as DER; a list
-is made anew in time when it is asked for. Requests and revocations don't come this way.
+is made anew in time when it is asked for. `POST /pki/v1/requests` takes a gateway's request that its administrator authorised, both
+signed, and gives the three certificates with their issuer's as PEM. Revocations don't come this way.
 Source: PKI-01; 20-wan-crypto-pki 5.7, 5.8.
 """
 
@@ -10,18 +11,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
+import structlog
 from aiohttp import web
 
-from smgw.core.errors import CertificateRejected, LimitFault, Unavailable
+from smgw.core.errors import CertificateRejected, DomainFault, LimitFault, PeerFault, Unavailable
 from smgw.core.instant import Clock
+from smgw.pki.authorised import MAX_OCTETS, read_authorised_request
 from smgw.pki.crl import MAX_REVOCATION_LIST
 from smgw.pki.deployment import PkiFolder
 from smgw.pki.names import Role, common_name_of, role_of
+from smgw.pki.triple import MAX_BUNDLE
 from smgw.pki.trust import TrustStore
 from smgw.security.tls import pem_bundle
 
 ROOT_PATH = "/pki/v1"
 FETCH_TIMEOUT_S = 20
+
+log = structlog.get_logger(__name__)
 
 Ready = Callable[[dict[str, object]], None]
 """Called once with the port."""
@@ -39,9 +45,10 @@ class PkiService:
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 takes a free one. Raises: Unavailable net.unreachable."""
-        app = web.Application(client_max_size=4096)
+        app = web.Application(client_max_size=MAX_OCTETS)
         app.router.add_get(f"{ROOT_PATH}/ca/certs", self._certificates)
         app.router.add_get(f"{ROOT_PATH}/crl/{{name}}.crl", self._revocation_list)
+        app.router.add_post(f"{ROOT_PATH}/requests", self._issue)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
@@ -67,6 +74,19 @@ class PkiService:
         if authority is None:
             raise web.HTTPNotFound
         return web.Response(body=authority.crl(self._clock.now()), content_type="application/pkix-crl")
+
+    async def _issue(self, request: web.Request) -> web.Response:
+        self.requests += 1
+        now = self._clock.now()
+        try:
+            asked = read_authorised_request(await request.read(), self._pki.trust(now), now)
+            triple = self._pki.issue(asked.package, Role.SMGW, now=now)
+        except (PeerFault, DomainFault) as fault:
+            log.warning("request_refused", code=fault.code)
+            raise web.HTTPForbidden(text="refused") from fault
+        log.info("certificates_issued", name=triple.common_name, administrator=asked.administrator)
+        issuer = self._pki.issuer_of(triple.tls).certificate
+        return web.Response(body=triple.to_pem() + pem_bundle([issuer]), content_type="application/pem-certificate-chain")
 
 
 async def serve(authority_dir: Path, host: str, port: int, clock: Clock, ready: Ready, stop: asyncio.Event) -> dict[str, object]:
@@ -103,6 +123,31 @@ async def refresh_revocation_lists(trust: TrustStore, address: str, clock: Clock
                 if reason.code != "pki.crl_older":
                     raise
     return newer
+
+
+async def request_certificates(document: bytes, address: str) -> bytes:
+    """Send an authorised request to `address` (`http://…/pki/v1`); gives the certificates as PEM, unchecked.
+
+    Raises: Unavailable net.unreachable, net.timeout; PeerFault pki.refused; LimitFault pki.malformed.
+    """
+    url = f"{address}/requests"
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S)) as session,
+            session.post(url, data=document, headers={"Content-Type": "application/cms"}, allow_redirects=False) as response,
+        ):
+            if response.status != 200:
+                raise PeerFault("pki.refused", f"status {response.status}")
+            data = await response.content.read(MAX_BUNDLE + 1)
+            while len(data) <= MAX_BUNDLE and (more := await response.content.read(MAX_BUNDLE)):
+                data += more
+    except TimeoutError as problem:
+        raise Unavailable("net.timeout", url) from problem
+    except aiohttp.ClientError as problem:
+        raise Unavailable("net.unreachable", url) from problem
+    if len(data) > MAX_BUNDLE:
+        raise LimitFault("pki.malformed", f"{url}: too large")
+    return data
 
 
 async def _fetch(session: aiohttp.ClientSession, url: str) -> bytes:

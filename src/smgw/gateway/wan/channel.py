@@ -55,6 +55,9 @@ class ManagementChannel:
         self._called = asyncio.Event()
         self._breaking_up = False
         self.connected = False
+        self.closed = asyncio.Event()
+        """Set while no channel is open."""
+        self.closed.set()
         self.dialling = False
 
     def call(self) -> None:
@@ -118,6 +121,7 @@ class ManagementChannel:
 
     async def _serve(self, channel: Channel) -> None:
         self.connected, self._breaking_up = True, False
+        self.closed.clear()
         self._recorder.note("channel_opened", partner=self._administrator.name)
         server = TunnelServer()
         limit = asyncio.create_task(self._clock.sleep_until(self._clock.now() + SESSION_LIMIT))
@@ -135,7 +139,10 @@ class ManagementChannel:
         finally:
             limit.cancel()
             self.connected = False
-            await channel.close()
+            try:
+                await channel.close()
+            finally:
+                self.closed.set()
             self._recorder.note("channel_closed", partner=self._administrator.name)
 
     def _answer(self, request: Request) -> tuple[int, list[tuple[str, str]], bytes]:

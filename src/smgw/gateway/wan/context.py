@@ -12,10 +12,12 @@ from cryptography import x509
 from smgw.codec.command import Command
 from smgw.core.errors import PeerFault
 from smgw.core.instant import Clock
+from smgw.core.life_cycle import Action
 from smgw.core.profiles import Profile
 from smgw.core.state import State
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.firmware import Firmware
+from smgw.gateway.key_desk import KeyDesk
 from smgw.gateway.logs import Recorder
 from smgw.gateway.wan.wakeup import WakeUpSettings
 from smgw.security.content import Credential
@@ -49,11 +51,19 @@ class Context(NamedTuple):
     evaluation: Evaluation
     queued: Callable[[], None]
     """Wakes the delivery of what an order has put into the outbox."""
+    profile_deleted: Callable[[Profile], None] = _nothing
+    connect: Callable[[str], None] = _nothing
+    """Dials a partner at once."""
+    self_test: Callable[[], None] = _nothing
+    """Starts a self-test at once."""
     wake_up_set: Callable[[WakeUpSettings], None] = _nothing
     """Lets the wake-up receiver go on with what the administrator set."""
     firmware: Firmware | None = None
     break_up: Callable[[], None] = _nothing
     """Closes the management channel once the present command is answered."""
+    keys: KeyDesk | None = None
+    allows: Callable[[Action], object] = _nothing
+    """Raises DomainFault lifecycle.phase, lifecycle.order for what the gateway's phase of life does not allow."""
 
 
 class Outcome(NamedTuple):

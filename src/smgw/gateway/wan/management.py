@@ -16,7 +16,7 @@ from smgw.core.errors import DomainFault, LimitFault, PeerFault, Replay, SmgwErr
 from smgw.core.instant import local_day, microseconds
 from smgw.core.state import Permission, require
 from smgw.gateway.wan.context import PREFIX, Call, Context, Outcome
-from smgw.gateway.wan.routes import ROUTES
+from smgw.gateway.wan.routes import ROUTES, action_of
 from smgw.security.content import SignerClaim, open_content, seal
 from smgw.storage.journal import Journal
 
@@ -113,6 +113,8 @@ def _obey(context: Context, command: Command, document: bytes, now: datetime) ->
         if route is None:
             raise PeerFault("command.resource", command.method)
         require(context.state(), Permission.OBEY_ADMINISTRATOR)
+        if (action := action_of((command.method, *parts[:2]))) is not None:
+            context.allows(action)
         outcome = route(context, Call(command, tuple(parts[:2]), tuple(parts[2:]), document, now))
         if command.method == "GET":
             _tell_of_reading(context, "/".join(parts[:2]), now)

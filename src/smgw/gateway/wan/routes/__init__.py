@@ -3,8 +3,25 @@
 The consumer log has no route: only the consumer reads it.
 """
 
+from smgw.core.life_cycle import Action
 from smgw.gateway.wan.context import Routes
-from smgw.gateway.wan.routes import connection, firmware, monitoring, orders, profiles
+from smgw.gateway.wan.routes import connection, firmware, keys, monitoring, orders, profiles, technicians
 
-ROUTES: Routes = profiles.ROUTES | monitoring.ROUTES | orders.ROUTES | connection.ROUTES | firmware.ROUTES
+_MODULES = (profiles, monitoring, orders, connection, firmware, keys, technicians)
+
+ROUTES: Routes = {words: route for module in _MODULES for words, route in module.ROUTES.items()}
 """Every route of the management channel."""
+
+_ACTIONS: dict[tuple[str, ...], Action] = {
+    ("PUT", "rts"): Action.INSTALL_PROFILE,
+    ("DELETE", "rts"): Action.INSTALL_PROFILE,
+    ("POST", "fas"): Action.OBEY_ORDER,
+    ("DELETE", "fas"): Action.OBEY_ORDER,
+    ("POST", "firmware"): Action.UPDATE_FIRMWARE,
+}
+_ALWAYS: frozenset[tuple[str, ...]] = frozenset({("POST", "fas", "break-up"), ("POST", "fas", "self-test")})
+
+
+def action_of(route: tuple[str, ...]) -> Action | None:
+    """Give the action of the table of life that a route is; reading has none, and the key desk asks for its own. Source: LIFE-09."""
+    return None if route in _ALWAYS else _ACTIONS.get(route[:2])
