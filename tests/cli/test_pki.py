@@ -1,6 +1,7 @@
 """`smgw pki` as a user calls it."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner, Result
 
 from smgw.cli.pki import app
@@ -67,17 +69,18 @@ def test_from_founding_to_a_checked_triple(tmp_path: Path) -> None:
     assert f"{DEVICE_ID}.SMGW" in good(*issue, "--sub", "Zweite", "--days", "30")
     assert len(read_certificates((tmp_path / "gw.pem").read_bytes())) == 4
     checked = as_json("check", tmp_path / "gw.pem", "--trust", trust)["checked"]
-    assert [one["use"] for one in checked] == ["tls-client, tls-server", "sig", "enc"]
+    assert [one["use"] for one in checked] == ["tls-client, tls-server", "sig", "enc", "authority"]
+    assert {one["path"] for one in checked[:3]} == {f"{DEVICE_ID}.SMGW < Zweite.CA < SM-Test-Root.CA"}
     assert [one["kind"] for one in as_json("list", pki)["certificates"]][-3:] == ["tls", "sig", "enc"]
     assert "crl-signer" in good("list", pki)
 
 
 @pytest.mark.req("PKI-01")
-def test_suspend_release_revoke(folder: Path, triple: Path) -> None:
+def test_suspend_resume_revoke(folder: Path, triple: Path) -> None:
     check = ("check", triple, "--trust", folder / "trust")
-    assert "list 2 with 3 entries" in good("revoke", folder, "--certificate", triple, "--reason", "certificate_hold")
+    assert "list 2 with 3 entries" in good("suspend", folder, "--certificate", triple)
     bad("pki.suspended", 5, *check)
-    assert as_json("release", folder, "--certificate", triple)["lists"][1]["entries"] == 0
+    assert as_json("resume", folder, "--certificate", triple)["lists"][1]["entries"] == 0
     assert "until" in good(*check)
     good("revoke", folder, "--certificate", triple)
     bad("pki.revoked", 5, *check)
@@ -105,6 +108,82 @@ def test_checks_at_another_time_and_for_another_use(folder: Path, triple: Path) 
     bad("pki.crl_stale", 5, *check, "--at", f"{year}-12-31")
 
 
+@pytest.mark.req("PKI-02")
+def test_a_check_tells_of_every_certificate_what_it_found(folder: Path, triple: Path, tmp_path: Path) -> None:
+    trust = ("--trust", folder / "trust")
+    sig = tmp_path / "sig.pem"
+    sig.write_bytes(read_certificates(triple.read_bytes())[1].public_bytes(Encoding.PEM))
+    good("revoke", folder, "--certificate", sig, "--reason", "key_compromise")
+    result = run("check", triple, *trust, "--json")
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["ok"], answer["code"]) == (5, False, "pki.revoked")
+    assert [(one["ok"], one.get("code", "")) for one in answer["checked"]] == [(True, ""), (False, "pki.revoked"), (True, ""), (True, "")]
+    shown = run("check", triple, *trust)
+    assert [line.split()[0] for line in shown.stdout.splitlines()] == ["good", "BAD", "good", "good"]
+    assert "pki.revoked" in shown.stderr
+
+
+@pytest.mark.req("PKI-02")
+def test_a_chain_brings_its_own_links_but_never_its_own_root(folder: Path, triple: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    for name in ("anchors", "crls"):
+        shutil.copytree(folder / "trust" / name, bare / name)
+    assert as_json("check", triple, "--trust", bare)["ok"]
+    alone = tmp_path / "alone.pem"
+    alone.write_bytes(read_certificates(triple.read_bytes())[0].public_bytes(Encoding.PEM))
+    bad("pki.unknown_issuer", 5, "check", alone, "--trust", bare)
+    good("init", tmp_path / "other")
+    root = next((tmp_path / "other" / "trust" / "anchors").iterdir())
+    with_root = tmp_path / "chain.pem"
+    with_root.write_bytes(triple.read_bytes() + root.read_bytes())
+    bad("pki.unknown_issuer", 5, "check", triple, "--trust", tmp_path / "other" / "trust")
+    # A root of the same name in the file changes nothing: trust comes from the folder alone.
+    answer = json.loads(run("check", with_root, "--trust", bare, "--json").stdout)
+    assert [one["ok"] for one in answer["checked"]] == [True, True, True, True, False]
+
+
+@pytest.mark.req("PKI-02")
+def test_authorities_are_checked_too(folder: Path) -> None:
+    trust = ("--trust", folder / "trust")
+    root, sub = (next((folder / "trust" / name).iterdir()) for name in ("anchors", "intermediates"))
+    assert as_json("check", root, *trust)["checked"][0]["path"] == "SM-Test-Root.CA"
+    assert as_json("check", sub, *trust)["checked"][0]["path"] == "Test.CA < SM-Test-Root.CA"
+    bad("pki.expired", 5, "check", root, *trust, "--at", "2099-01-01")
+    bad("pki.not_yet_valid", 5, "check", root, *trust, "--at", "2001-01-01")
+
+
+@pytest.mark.req("PKI-01")
+def test_a_triple_is_renewed_while_the_old_one_is_good(folder: Path, triple: Path, tmp_path: Path) -> None:
+    new, party = tmp_path / "new.pem", ("--module", tmp_path / "gw")
+    made = as_json("renew", folder, *party, "--certificate", triple, "--out", new)
+    assert made["keys"] == ["GW_WAN_TLS_G2", "GW_WAN_SIG_G2", "GW_WAN_ENC_G2"]
+    trust = ("--trust", folder / "trust")
+    assert as_json("check", new, *trust)["ok"] and as_json("check", triple, *trust)["ok"]
+    again = tmp_path / "again.pem"
+    good("renew", folder, *party, "--certificate", new, "--out", again, "--days", "30", "--revoke-old")
+    bad("pki.revoked", 5, "check", new, *trust)
+    assert len(as_json("list", folder, "--expiring", "40")["certificates"]) == 3
+    assert "superseded" in good("list", folder, "--name", DEVICE_ID.lower())
+    bad("pki.revoked", 5, "renew", folder, *party, "--certificate", new, "--out", tmp_path / "x")
+    good("request", tmp_path / "other", "--role", "smgw", "--name", DEVICE_ID, "--out", tmp_path / "other.request")
+    bad("module.no_key", 2, "renew", folder, "--module", tmp_path / "other", "--certificate", triple, "--out", tmp_path / "x")
+    bad("pki.file", 3, "renew", folder, *party, "--out", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.req("PKI-01")
+def test_a_terminal_is_asked_for_what_no_flag_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad("pki.folder", 2, "init")
+    monkeypatch.setattr("smgw.cli.pki._at_terminal", lambda: True)
+    asked = RUNNER.invoke(app, ["init"], input=f"{tmp_path / 'asked'}\nSeaside\n\ny\n")
+    assert asked.exit_code == 0, asked.output
+    assert "Seaside.CA (sub-ca)" in asked.stdout
+    assert "crl-signer" in good("list", tmp_path / "asked")
+    more = RUNNER.invoke(app, ["init", "--name", "Mountain"], input=f"{tmp_path / 'asked'}\n")
+    assert more.exit_code == 0 and "Mountain.CA" in more.stdout
+    assert "Mountain.CA" in good("show", tmp_path / "asked")
+
+
 def test_wrong_calls_say_what_to_do(folder: Path, triple: Path, tmp_path: Path) -> None:
     request = tmp_path / "gw.request"
     bad("pki.authority_exists", 3, "init", folder)
@@ -118,10 +197,9 @@ def test_wrong_calls_say_what_to_do(folder: Path, triple: Path, tmp_path: Path) 
     bad("pki.request", 2, "check", request, "--trust", folder / "trust")
     bad("pki.trust_folder", 3, "check", triple, "--trust", tmp_path)
     bad("pki.reason", 2, "revoke", folder, "--certificate", triple, "--reason", "boredom")
-    bad("pki.not_suspended", 1, "release", folder, "--certificate", triple)
+    bad("pki.not_suspended", 1, "resume", folder, "--certificate", triple)
     root = next((folder / "trust" / "anchors").iterdir())
     bad("pki.role", 2, "revoke", folder, "--certificate", root)
-    bad("pki.role", 2, "check", root, "--trust", folder / "trust")
     bad("module.missing", 3, "keys", _with_secret(tmp_path / "empty"))
     assert run("serve", folder, "--listen", "nowhere").exit_code == 2
     assert not (tmp_path / "x").exists()

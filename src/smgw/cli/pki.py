@@ -14,21 +14,23 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from rich.console import Console
 
+from smgw.cli.pki_check import Finding, check_certificates, check_revocation_list
 from smgw.cli.service import run_role
-from smgw.core.errors import ConfigError, DecodeFault, SmgwError, UsageError
+from smgw.core.errors import ConfigError, DecodeFault, PeerFault, SmgwError, UsageError
 from smgw.core.instant import parse_time, utc_text
 from smgw.net.clock import ClockPort
+from smgw.net.identity import TRIPLE_FILE
 from smgw.net.pki_service import Ready
 from smgw.net.pki_service import serve as serve_pki
 from smgw.pki.authority import DEFAULT_ADDRESS
-from smgw.pki.certificate_profiles import Kind
 from smgw.pki.chain import CertificateUse
 from smgw.pki.crl import MAX_REVOCATION_LIST, RevocationList, read_revocation_list
 from smgw.pki.deployment import DEFAULT_SUB_NAME, MODULE_FILE, SECRET_FILE, PkiFolder
 from smgw.pki.describe import Description, describe_certificate, describe_request, describe_revocation_list
 from smgw.pki.names import END_ENTITY_ROLES, Role, common_name_of, role_of
+from smgw.pki.renewal import make_renewal, renew
 from smgw.pki.requests import RequestPackage, make_request_package, read_request_package
-from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS, KeyNames, kind_of, read_certificates
+from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS, KeyNames, read_certificates, triple_of
 from smgw.pki.trust import TrustStore
 from smgw.security.files import write_durably
 from smgw.security.module_folder import open_backend, open_or_create_backend
@@ -42,12 +44,6 @@ KEYS_OF_ROLE = {
     Role.EMT: PARTICIPANT_KEYS,
     Role.GWH: KeyNames.of("GWH_WAN"),
     Role.TECHNICIAN: KeyNames.of("SRV_WAN"),
-}
-
-USES_OF_KIND = {
-    Kind.TLS: (CertificateUse.TLS_CLIENT, CertificateUse.TLS_SERVER),
-    Kind.SIG: (CertificateUse.SIG,),
-    Kind.ENC: (CertificateUse.ENC,),
 }
 
 PkiDir = Annotated[Path, typer.Argument(help="Folder of the test PKI.", metavar="DIR")]
@@ -67,8 +63,12 @@ def _faults_shown(as_json: bool = False) -> Iterator[None]:
     except SmgwError as fault:
         if as_json:
             _print_json({"ok": False, "code": fault.code, "detail": fault.detail})
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"{fault.title} ({fault})\n{fault.hint}")
+        _complain(fault)
         raise typer.Exit(fault.exit_code) from fault
+
+
+def _complain(fault: SmgwError) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"{fault.title} ({fault})\n{fault.hint}")
 
 
 def _print_json(value: object) -> None:
@@ -103,16 +103,33 @@ def _read_any(path: Path) -> list[x509.Certificate] | RevocationList | RequestPa
 
 @app.command("init")
 def init_command(
-    folder: PkiDir,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of the test PKI; asked for at a terminal when left out.", metavar="DIR", show_default=False),
+    ] = None,
     name: Annotated[
-        str, typer.Option(help="Bare name of the sub-CA; in a folder that has a root already, one more is made.")
-    ] = DEFAULT_SUB_NAME,
-    address: Annotated[str, typer.Option(help="Web address that certificates name for revocation lists.")] = DEFAULT_ADDRESS,
-    crl_signer: Annotated[bool, typer.Option(help="Let a key of its own sign the root's revocation lists.")] = False,
+        str | None,
+        typer.Option(
+            help=f"Bare name of the sub-CA, {DEFAULT_SUB_NAME} when left out; in a folder that has a root already, one more is made."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help=f"Web address that certificates name for revocation lists; {DEFAULT_ADDRESS} when left out.")
+    ] = None,
+    crl_signer: Annotated[
+        bool | None, typer.Option("--crl-signer/--no-crl-signer", help="Let a key of its own sign the root's revocation lists.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Found a root and a sub-CA with keys in an encrypted module, and write the trust folder others need."""
+    """Found a root and a sub-CA with keys in an encrypted module, and write the trust folder others need.
+
+    Without DIR every choice is asked for; each has a flag, so that scripts are never asked. Every folder is a test PKI of its own: as many
+    as wanted stand beside each other, and none trusts another.
+    """
     with _faults_shown(as_json):
+        if folder is None:
+            folder, name, address, crl_signer = _asked(name, address, crl_signer)
+        name, address, crl_signer = name or DEFAULT_SUB_NAME, address or DEFAULT_ADDRESS, bool(crl_signer)
         if (folder / MODULE_FILE).exists():
             pki = PkiFolder.open(folder)
             pki.found_sub(name, now=_now())
@@ -129,6 +146,23 @@ def init_command(
     for line in made:
         _say(f"{line['name']} ({line['role']}), valid until {line['until']}")
     _say(f"keys     {folder / MODULE_FILE}, opened by {folder / SECRET_FILE}: keep both from others\ntrust    {folder / 'trust'}")
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _asked(name: str | None, address: str | None, crl_signer: bool | None) -> tuple[Path, str, str, bool]:
+    """Ask at a terminal for what no flag says. Raises: UsageError pki.folder elsewhere."""
+    if not _at_terminal():
+        raise UsageError("pki.folder")
+    folder = Path(typer.prompt("Folder of the test PKI"))
+    name = name or typer.prompt("Bare name of the sub-CA", default=DEFAULT_SUB_NAME)
+    if not (folder / MODULE_FILE).exists():
+        address = address or typer.prompt("Web address of the revocation lists", default=DEFAULT_ADDRESS)
+        if crl_signer is None:
+            crl_signer = typer.confirm("Shall a key of its own sign the root's revocation lists?", default=False)
+    return folder, str(name), address or DEFAULT_ADDRESS, bool(crl_signer)
 
 
 @app.command("request")
@@ -183,9 +217,15 @@ def issue_command(
 
 
 @app.command("list")
-def list_command(folder: PkiDir, as_json: AsJson = False) -> None:
-    """List every certificate that the authorities of a folder issued."""
+def list_command(
+    folder: PkiDir,
+    name: Annotated[str, typer.Option(help="Only names that contain this text.")] = "",
+    days: Annotated[int | None, typer.Option("--expiring", min=0, help="Only what ends within so many days.", metavar="DAYS")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the certificates that the authorities of a folder issued, with their standing."""
     with _faults_shown(as_json):
+        last = None if days is None else _now() + timedelta(days=days)
         lines = [
             {
                 "issuer": authority.name,
@@ -197,12 +237,13 @@ def list_command(folder: PkiDir, as_json: AsJson = False) -> None:
             }
             for authority in PkiFolder.open(folder).authorities
             for issued in authority.certificates()
+            if name.lower() in issued.common_name.lower() and (last is None or issued.certificate.not_valid_after_utc <= last)
         ]
     if as_json:
         _print_json({"ok": True, "certificates": lines})
         return
-    for line in lines:
-        _say(f"{line['name']:24} {line['kind']:10} {line['until']}  {line['serial']:40} {line['issuer']:16} {line['standing']}".rstrip())
+    for line in [dict(zip(lines[0], lines[0], strict=True)), *lines] if lines else ():
+        _say(f"{line['name']:24} {line['kind']:10} {line['until']:21} {line['serial']:40} {line['issuer']:16} {line['standing']}".rstrip())
 
 
 @app.command("keys")
@@ -225,12 +266,18 @@ def keys_command(
 
 @app.command("show")
 def show_command(
-    file: Annotated[Path, typer.Argument(help="Certificate, PEM bundle, revocation list or request package.", metavar="FILE")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Certificates, revocation list or request package; a test PKI's folder shows its authorities.",
+            metavar="FILE",
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show what certificates, a revocation list or a request package say. Showing isn't checking."""
     with _faults_shown(as_json):
-        found = _read_any(file)
+        found = list(PkiFolder.open(file).certificates) if file.is_dir() else _read_any(file)
         shown: list[Description]
         if isinstance(found, RevocationList):
             shown = [describe_revocation_list(found)]
@@ -249,35 +296,84 @@ def show_command(
                 _say(f"{key}: {value}")
 
 
+_Certificates = Annotated[
+    Path, typer.Option("--certificate", help="Certificates of end entities, PEM or DER; a sub-CA's among them is skipped.", metavar="FILE")
+]
+
+
 @app.command("revoke")
 def revoke_command(
     folder: PkiDir,
-    file: Annotated[Path, typer.Option("--certificate", help="Certificates to revoke (PEM or DER); a sub-CA's among them is skipped.")],
+    file: _Certificates,
     reason: Annotated[str, typer.Option(help="RFC 5280 reason; `certificate_hold` suspends.")] = "unspecified",
     as_json: AsJson = False,
 ) -> None:
-    """Revoke or suspend certificates; the revocation lists say so from now on."""
+    """Revoke certificates for good; the revocation lists say so from now on."""
     with _faults_shown(as_json):
         if reason not in x509.ReasonFlags.__members__ or reason == "remove_from_crl":
             raise UsageError("pki.reason", reason)
-        pki = PkiFolder.open(folder)
-        for certificate in _end_entities(file):
-            pki.issuer_of(certificate).revoke(certificate.serial_number, x509.ReasonFlags[reason], _now())
+        pki = _revoke(folder, file, x509.ReasonFlags[reason])
     _report_lists(pki, folder, as_json)
 
 
-@app.command("release")
-def release_command(
-    folder: PkiDir,
-    file: Annotated[Path, typer.Option("--certificate", help="Suspended certificates (PEM or DER).")],
-    as_json: AsJson = False,
-) -> None:
+@app.command("suspend")
+def suspend_command(folder: PkiDir, file: _Certificates, as_json: AsJson = False) -> None:
+    """Suspend certificates for the time being; `resume` ends that."""
+    with _faults_shown(as_json):
+        pki = _revoke(folder, file, x509.ReasonFlags.certificate_hold)
+    _report_lists(pki, folder, as_json)
+
+
+def _revoke(folder: Path, file: Path, reason: x509.ReasonFlags) -> PkiFolder:
+    pki = PkiFolder.open(folder)
+    for certificate in _end_entities(file):
+        pki.issuer_of(certificate).revoke(certificate.serial_number, reason, _now())
+    return pki
+
+
+@app.command("resume")
+def resume_command(folder: PkiDir, file: _Certificates, as_json: AsJson = False) -> None:
     """End the suspension of certificates."""
     with _faults_shown(as_json):
         pki = PkiFolder.open(folder)
         for certificate in _end_entities(file):
             pki.issuer_of(certificate).release(certificate.serial_number, _now())
     _report_lists(pki, folder, as_json)
+
+
+@app.command("renew")
+def renew_command(
+    folder: PkiDir,
+    party: Annotated[Path, typer.Option("--module", help="Folder of the party, with its security module.", metavar="DIR")],
+    out: Output,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", help="The triple to renew; the folder's triple.pem when left out.", metavar="FILE")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Validity; the profile's when left out.")] = None,
+    revoke_old: Annotated[bool, typer.Option("--revoke-old", help="Revoke the old triple as superseded; else both overlap.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a party new keys and a new triple; the request is signed with its old SIG key, which has to be in good standing.
+
+    The party's folder gets the keys, the file the new triple and the sub-CA's certificate; nothing that exists is overwritten.
+    """
+    with _faults_shown(as_json):
+        pki, module, now = PkiFolder.open(folder), open_backend(party), _now()
+        old = triple_of([one for one in read_certificates(_read(certificate or party / TRIPLE_FILE)) if role_of(one) in END_ENTITY_ROLES])
+        asked = make_renewal(module, old, now)
+        triple = renew(pki, asked.document, old, now=now, validity=None if days is None else timedelta(days=days))
+        issuer = pki.issuer_of(triple.sig).certificate
+        write_durably(out, triple.to_pem() + issuer.public_bytes(serialization.Encoding.PEM))
+        for one in old if revoke_old else ():
+            pki.issuer_of(one).revoke(one.serial_number, x509.ReasonFlags.superseded, now)
+        pki.trust(now).save(folder / "trust")
+    if as_json:
+        _print_json(
+            {"ok": True, "keys": asked.keys, "certificates": [describe_certificate(one) for one in triple], "old_revoked": revoke_old}
+        )
+    else:
+        until = utc_text(triple.tls.not_valid_after_utc)
+        _say(f"{triple.common_name}: new triple valid until {until} in {out}\nkeys     {', '.join(asked.keys)} in {party}")
 
 
 @app.command("crl")
@@ -299,25 +395,21 @@ def check_command(
     at: Annotated[str | None, typer.Option(help="Time of the check; now when left out.", metavar="TIME")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check certificates or a revocation list against a trust folder. Exit code 0: all good, 5: one is not, with the reason."""
+    """Check certificates, a chain or a revocation list against a trust folder, each with its path.
+
+    Exit code 0: all good, 5: one is not, with the reason. Authorities in the file serve as links, as far as the trusted roots certify them.
+    """
     with _faults_shown(as_json):
-        store, now = TrustStore.load(trust), _now() if at is None else parse_time(at)
-        found = _read_any(file)
+        now, found = _now() if at is None else parse_time(at), _read_any(file)
         if isinstance(found, RequestPackage):
             raise UsageError("pki.request", "a request package; `smgw pki show` reads it")
-        if isinstance(found, RevocationList):
-            store.require_signer(found)
-            found.require_current(now)
-            checked: list[dict[str, str]] = [{"number": str(found.number), "until": utc_text(found.next_update)}]
-        else:
-            checked = [_check(one, store, now, use, role) for one in found if role_of(one) in END_ENTITY_ROLES]
-            if not checked:
-                raise UsageError("pki.role", "no end entity's certificate in the file")
-    if as_json:
-        _print_json({"ok": True, "checked": checked})
-    else:
-        for line in checked:
-            _say("  ".join(f"{key} {value}" for key, value in line.items()))
+        store = TrustStore.load(trust, found if isinstance(found, list) else ())
+        checked = (
+            check_revocation_list(found, store, now)
+            if isinstance(found, RevocationList)
+            else check_certificates(found, store, now, use, role)
+        )
+    _report_findings(checked, as_json)
 
 
 @app.command("serve")
@@ -346,14 +438,27 @@ def _end_entities(file: Path) -> list[x509.Certificate]:
     return found
 
 
-def _check(
-    certificate: x509.Certificate, store: TrustStore, now: datetime, use: CertificateUse | None, role: Role | None
-) -> dict[str, str]:
-    uses = USES_OF_KIND[kind_of(certificate)] if use is None else (use,)
-    roles = END_ENTITY_ROLES if role is None else frozenset({role})
-    for one in uses:
-        valid = store.validate(certificate, now=now, use=one, roles=roles)
-    return {"name": valid.common_name, "role": valid.role, "use": ", ".join(uses), "until": utc_text(valid.valid_until)}
+def _report_findings(checked: list[tuple[Finding, PeerFault | None]], as_json: bool) -> None:
+    """Print every finding; end with the first fault's exit code, if there is one."""
+    first = next((fault for _, fault in checked if fault is not None), None)
+    if as_json:
+        rows = [
+            {
+                "ok": fault is None,
+                **finding,
+                **({} if fault is None else {"code": fault.code, "detail": fault.detail, "title": fault.title}),
+            }
+            for finding, fault in checked
+        ]
+        head = {"ok": True} if first is None else {"ok": False, "code": first.code, "detail": first.detail}
+        _print_json({**head, "checked": rows})
+    else:
+        for finding, fault in checked:
+            facts = "  ".join(f"{key} {value}" for key, value in finding.items() if value and key != "serial")
+            _say(f"{'good' if fault is None else 'BAD '}  {facts}{'' if fault is None else f'  {fault}'}")
+    if first is not None:
+        _complain(first)
+        raise typer.Exit(first.exit_code)
 
 
 def _report_lists(pki: PkiFolder, folder: Path, as_json: bool) -> None:

@@ -155,7 +155,7 @@ def judge(
     """Check a path from `build_path`: time, profile and use, role, standing. Raises: CertificateRejected."""
     first = path[0]
     for facts in path:
-        _require_time(facts, now)
+        require_time(facts, now)
     if first.role not in END_ENTITY_ROLES or first.role not in roles:
         raise CertificateRejected("pki.role", first.common_name)
     kind, purpose = _USES[use]
@@ -168,7 +168,7 @@ def judge(
             raise CertificateRejected("pki.not_pinned", first.common_name)
     else:
         for facts, issuer in pairwise(path):
-            known_from, known_until = _require_standing(facts, issuer, standings, now)
+            known_from, known_until = require_standing(facts, issuer, standings, now)
             start, end = max(start, known_from), min(end, known_until)
     certificates = tuple(facts.certificate for facts in path)
     return ValidatedCertificate(first.certificate, certificates, first.common_name, first.role, use, start, end, first.fingerprint)
@@ -217,7 +217,8 @@ def _require_constraint(facts: CertificateFacts, profile: CertificateProfile) ->
         raise CertificateRejected("pki.path_length", facts.common_name)
 
 
-def _require_time(facts: CertificateFacts, now: datetime) -> None:
+def require_time(facts: CertificateFacts, now: datetime) -> None:
+    """Demand that a certificate is in its time. Raises: CertificateRejected pki.not_yet_valid, pki.expired."""
     if now < facts.not_before:
         raise CertificateRejected("pki.not_yet_valid", facts.common_name)
     if now > facts.not_after:
@@ -263,10 +264,13 @@ def _verify_issued_by(child: CertificateFacts, issuer: CertificateFacts) -> None
         raise CertificateRejected("pki.signature", child.common_name) from problem
 
 
-def _require_standing(
+def require_standing(
     facts: CertificateFacts, issuer: CertificateFacts, standings: ByRevocationLists, now: datetime
 ) -> tuple[datetime, datetime]:
-    """Demand good standing by the newest list of the issuer; returns from when until when that list tells so."""
+    """Demand good standing by the newest list of the issuer; returns from when until when that list tells so.
+
+    Raises: CertificateRejected pki.crl_missing, pki.crl_stale, pki.suspended, pki.revoked and those of the list's signer.
+    """
     appointed = [one for one in standings.signers if one.issuer == issuer.subject and one.role is Role.CRL_SIGNER]
     signers = (issuer, *appointed)
     known = [(one, signer) for one in standings.lists for signer in signers if _is_list_of(one, signer, issuer)]
@@ -276,7 +280,7 @@ def _require_standing(
     if signer is not issuer:
         require_issued_by(signer, issuer)
         require_profile(signer, profile_for(Role.CRL_SIGNER))
-        _require_time(signer, now)
+        require_time(signer, now)
     _verify_list(newest, signer)
     standing = newest.standing(issuer.subject, facts.serial)
     if standing is not Standing.GOOD:

@@ -23,6 +23,8 @@ from smgw.pki.chain import (
     judge,
     require_issued_by,
     require_profile,
+    require_standing,
+    require_time,
 )
 from smgw.pki.crl import CLOCK_TOLERANCE, MAX_REVOCATION_LIST, RevocationList, read_revocation_list
 from smgw.pki.facts import CertificateFacts, read_facts
@@ -60,14 +62,18 @@ class TrustStore:
                 self._lists[crl.issuer, crl.authority_key] = crl
 
     @classmethod
-    def load(cls, folder: Path) -> "TrustStore":
-        """Load a trust folder. Raises: ConfigError pki.trust_folder; CertificateRejected, DecodeFault for what lies in it."""
+    def load(cls, folder: Path, links: Iterable[x509.Certificate] = ()) -> "TrustStore":
+        """Load a trust folder.
+
+        `links` are authorities from elsewhere that serve, too, as far as the folder's roots certify them.
+        Raises: ConfigError pki.trust_folder; CertificateRejected, DecodeFault for what lies in it.
+        """
         anchors = [one for data in _files(folder / "anchors", MAX_BUNDLE) for one in read_certificates(data)]
         intermediates = [one for data in _files(folder / "intermediates", MAX_BUNDLE) for one in read_certificates(data)]
         lists = [read_revocation_list(data) for data in _files(folder / "crls", MAX_REVOCATION_LIST)]
         if not anchors:
             raise ConfigError("pki.trust_folder", f"{folder}: no anchor")
-        return cls(anchors, intermediates, lists)
+        return cls(anchors, (*intermediates, *(one for one in links if one not in intermediates and _is_certified(one, anchors))), lists)
 
     def save(self, folder: Path) -> None:
         """Write the store as a trust folder; each file is replaced as a whole."""
@@ -149,6 +155,22 @@ class TrustStore:
             self._paths.popitem(last=False)
         return result
 
+    def validate_authority(self, certificate: x509.Certificate, *, now: datetime) -> tuple[x509.Certificate, ...]:
+        """Check an authority: a root of this store, or certified by one; in its time, and on no list. Gives its path.
+
+        Raises: CertificateRejected with the reason as code.
+        """
+        facts = read_facts(certificate)
+        require_time(facts, now)
+        if facts.fingerprint in {anchor.fingerprint for anchor in self._anchors}:
+            return (certificate,)
+        self._authority(certificate)
+        issuer = next(root for root in self._anchors if root.subject == facts.issuer and root.subject_key == facts.authority_key)
+        require_time(issuer, now)
+        signers = tuple(one for one in self._authorities if one.role is Role.CRL_SIGNER)
+        require_standing(facts, issuer, ByRevocationLists(self.revocation_lists, signers), now)
+        return certificate, issuer.certificate
+
     def _authority(self, certificate: x509.Certificate) -> CertificateFacts:
         facts = read_facts(certificate)
         if facts.role not in (Role.SUB_CA, Role.CRL_SIGNER):
@@ -159,6 +181,14 @@ class TrustStore:
         require_issued_by(facts, issuers[0])
         require_profile(facts, profile_for(facts.role))
         return facts
+
+
+def _is_certified(authority: x509.Certificate, anchors: list[x509.Certificate]) -> bool:
+    try:
+        TrustStore(anchors, (authority,))
+    except CertificateRejected:
+        return False
+    return True
 
 
 def _root(certificate: x509.Certificate) -> CertificateFacts:
