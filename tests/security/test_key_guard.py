@@ -6,13 +6,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from tests.pki_builders import NOW, Party, SmallPki
 from tests.softhsm import write_configuration
 
 from smgw.core.errors import SmgwError
 from smgw.core.key_inventory import AUTHENTICATION_KEY, IMPORT_KEY, ROOT_CERTIFICATE
+from smgw.pki.assembly import sign_certificate
 from smgw.pki.names import Role
+from smgw.pki.requests import make_request_package
+from smgw.pki.triple import KeyNames
 from smgw.security.key_guard import (
     AUTHENTICATION_S,
     CHALLENGE_S,
@@ -27,6 +31,8 @@ from smgw.security.module import ModuleBackend
 from smgw.security.module_folder import create_backend
 from smgw.security.module_inventory import take_inventory
 from smgw.security.policy import curve_name
+
+pytestmark = pytest.mark.usefixtures("cheap_derivation")
 
 PIN = b"0123456789"
 PRE = tuple(f"GW_WAN_{kind}_PRE" for kind in ("TLS", "SIG", "ENC"))
@@ -192,10 +198,6 @@ def test_only_what_leads_to_the_root_is_imported(guard: KeyGuard, pki: SmallPki,
 @pytest.mark.req("LIFE-05")
 def test_an_end_entity_issues_nothing(guard: KeyGuard, pki: SmallPki, administrator: Party) -> None:
     """A certificate that the administrator's own key signed is refused although every signature is right."""
-    from cryptography import x509
-
-    from smgw.pki.assembly import sign_certificate
-
     with_root(guard, pki)
     issuer, model = administrator.triple.sig, administrator.triple.tls
     builder = x509.CertificateBuilder().subject_name(model.subject).issuer_name(issuer.subject).serial_number(7)
@@ -206,9 +208,6 @@ def test_an_end_entity_issues_nothing(guard: KeyGuard, pki: SmallPki, administra
 
 @pytest.mark.req("LIFE-03")
 def test_a_seal_certificate_belongs_to_its_key(backend: ModuleBackend, ticks: Ticks, pki: SmallPki) -> None:
-    from smgw.pki.requests import make_request_package
-    from smgw.pki.triple import KeyNames
-
     guard = with_root(KeyGuard.initialise(backend, ticks), pki)
     for name in PRE:
         guard.generate(name, "brainpoolP256r1")
@@ -369,3 +368,22 @@ def test_a_damaged_public_key_is_told(guard: KeyGuard, backend: ModuleBackend, p
 def test_to_prepare_twice_changes_nothing(guard: KeyGuard, backend: ModuleBackend, ticks: Ticks) -> None:
     guard.pair(PIN)
     assert KeyGuard.initialise(backend, ticks).state is ModuleState.PAIRED
+
+
+@pytest.mark.req("LIFE-03", "SEC-04")
+def test_a_new_root_comes_by_the_old_one_and_the_administrator(
+    guard: KeyGuard, pki: SmallPki, administrator: Party, tmp_path: Path
+) -> None:
+    with_administrator(guard, pki, administrator)
+    new, old = SmallPki.make(tmp_path / "new"), pki.root.certificate
+    builder = x509.CertificateBuilder().subject_name(old.subject).issuer_name(old.subject).serial_number(9)
+    builder = builder.not_valid_before(NOW).not_valid_after(NOW.replace(year=NOW.year + 1)).public_key(new.root.certificate.public_key())
+    builder = builder.add_extension(x509.BasicConstraints(True, 1), True)
+    link = der(sign_certificate(builder, pki.module, "CA_SIG_ROOT"))
+    assert code_of(guard.import_certificate, ROOT_CERTIFICATE, link) == "module.authentication_needed"
+    authenticate(guard, administrator)
+    assert code_of(guard.import_certificate, ROOT_CERTIFICATE, der(new.root.certificate)) == "pki.signature"
+    guard.import_certificate(ROOT_CERTIFICATE, link)
+    assert guard.get_file(ROOT_CERTIFICATE) == link
+    guard.import_certificate("GWADM_SIG", der(new.party(Role.GWA, "new").triple.sig), [der(new.sub.certificate)])
+    assert code_of(guard.import_certificate, "GWADM_SIG", der(administrator.triple.sig), [der(pki.sub.certificate)]) == "pki.signature"

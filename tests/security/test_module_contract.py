@@ -21,6 +21,8 @@ from smgw.security.module import MAX_FILE_OCTETS, ModuleBackend
 from smgw.security.module_folder import MixedModule, create_backend, open_backend
 from smgw.security.policy import CURVES
 
+pytestmark = pytest.mark.usefixtures("cheap_derivation")
+
 KINDS = ("software", "token", "mixed")
 
 

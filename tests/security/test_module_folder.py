@@ -23,6 +23,8 @@ from smgw.security.module_folder import (
 from smgw.security.pkcs11 import Pkcs11Module
 from smgw.security.software import SoftwareModule
 
+pytestmark = pytest.mark.usefixtures("cheap_derivation")
+
 
 def configure(folder: Path, **values: object) -> None:
     (folder / CONFIG_FILE).write_text(json.dumps(values))

@@ -1,18 +1,24 @@
 """What only a token can do or suffer: unextractable keys, wrong PINs, halves left by a power cut, a token that goes away, no engine."""
 
 import ssl
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pkcs11
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from pkcs11 import Attribute, ObjectClass
 from pkcs11.exceptions import PKCS11Error
-from tests.softhsm import LABELS, PIN, UNTOUCHED, fresh_token, library
+from tests.pki_builders import NOW, SmallPki
+from tests.softhsm import LABELS, PIN, UNTOUCHED, engine, fresh_token, library, missing
 
 from smgw.core.errors import ConfigError, SmgwError, Unavailable
-from smgw.security import token_tls
+from smgw.pki.names import Role
+from smgw.pki.requests import make_request_package
+from smgw.pki.triple import KeyNames
+from smgw.security import tls, token_tls
 from smgw.security.pkcs11 import STORAGE_LABEL, Pkcs11Module, token_of
 from smgw.security.policy import CURVES
 
@@ -172,3 +178,32 @@ def test_tls_is_refused_where_openssl_can_t_use_a_token(
         for cached in (token_tls._engine, token_tls._native):
             cached.cache_clear()
     assert fault == "module.token_tls"
+
+
+@pytest.mark.req("SEC-01")
+def test_threads_sign_while_tls_shakes_hands(module: Pkcs11Module, tmp_path: Path) -> None:
+    if not engine():
+        missing("OpenSSL's engine for PKCS#11 is not installed: `apt-get install libengine-pkcs11-openssl`")
+    pki, keys = SmallPki.make(tmp_path / "pki"), KeyNames.of("GW_WAN")
+    for name in keys:
+        module.generate(name, "brainpoolP256r1")
+    triple = pki.sub.issue_triple(make_request_package(module, keys, Role.SMGW, "EBSI0012345678"), Role.SMGW, now=NOW)
+    peer, anchors = pki.party(Role.GWA, "test"), [pki.root.certificate, pki.sub.certificate]
+    own = tls.TlsIdentity(keys.tls, (triple.tls, pki.sub.certificate))
+    ours = tls.wan_context(server=True, module=module, identity=own, anchors=anchors)
+    theirs = tls.wan_context(server=False, module=peer.module, identity=peer.tls, anchors=anchors)
+    public, digest, signed = module.public_key(keys.sig), bytes(32), []
+
+    def sign() -> None:
+        for _ in range(100):
+            public.verify(module.sign_digest(keys.sig, digest), digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+            signed.append(len(module.ecdh(keys.enc, public)))
+
+    threads = [threading.Thread(target=sign) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        tls.handshake_in_memory(ours, theirs)
+    for thread in threads:
+        thread.join(60)
+    assert signed == [32] * 300

@@ -132,11 +132,11 @@ class KeyGuard:
         if record.state is ModuleState.LOCKED:
             raise SecurityFault("module.pin_locked")
         self._require_state(ModuleState.PAIRED)
-        wrong = record.wrong_pins + 1
+        wrong, derived = record.wrong_pins + 1, _derive(pin, record.salt)
         state = ModuleState.LOCKED if wrong >= MAX_WRONG_PINS else ModuleState.PAIRED
         # Even the right PIN counts as wrong until it is judged, so that cutting the power gives no further guess.
         self._write(msgspec.structs.replace(record, wrong_pins=wrong, state=state))
-        if not hmac.compare_digest(_derive(pin, record.salt), record.reference):
+        if not hmac.compare_digest(derived, record.reference):
             self.close_session()
             raise SecurityFault("module.pin_locked" if state is ModuleState.LOCKED else "module.pin")
         self._write(msgspec.structs.replace(record, wrong_pins=0))

@@ -7,7 +7,9 @@ one of both. Each process logs in once to a token.
 Source: SEC-01; 20-wan-crypto-pki 6; 40-crypto-stack 3.
 """
 
+import ctypes
 import fcntl
+import functools
 import hashlib
 import hmac
 import os
@@ -46,6 +48,8 @@ STORAGE_LABEL = "GW_STORAGE_KEY"
 _APPLICATION = "smgw"
 _FILE = struct.Struct(">Q32s")
 _MAX_RANDOM = 1 << 20
+_OS_LOCKING = 2
+"""CKF_OS_LOCKING_OK"""
 _OIDS = {
     "brainpoolP256r1": "06092b2403030208010107",
     "brainpoolP384r1": "06092b240303020801010b",
@@ -88,12 +92,10 @@ class _Token:
         """Sessions so far; handles of objects belong to one of them."""
 
     def _open(self) -> pkcs11.Session:
+        loaded = _load_library(self.library)
         try:
-            loaded = pkcs11.lib(self.library)
-        except RuntimeError as problem:
-            raise ConfigError("module.library", self.library) from problem
-        try:
-            return loaded.get_token(token_label=self.label).open(rw=True, user_pin=self.pin.decode())
+            session: pkcs11.Session = loaded.get_token(token_label=self.label).open(rw=True, user_pin=self.pin.decode())
+            return session
         except NoSuchToken as problem:
             raise ConfigError("module.missing", f"token {self.label}") from problem
         except (*_WRONG_PIN, UnicodeDecodeError) as problem:
@@ -115,6 +117,37 @@ class _Token:
                         self.session = self._open()
                         self.count += 1
                 raise Unavailable("module.token", type(problem).__name__) from problem
+
+
+class _InitializeArguments(ctypes.Structure):
+    """CK_C_INITIALIZE_ARGS of PKCS#11."""
+
+    _fields_ = (
+        ("create_mutex", ctypes.c_void_p),
+        ("destroy_mutex", ctypes.c_void_p),
+        ("lock_mutex", ctypes.c_void_p),
+        ("unlock_mutex", ctypes.c_void_p),
+        ("flags", ctypes.c_ulong),
+        ("reserved", ctypes.c_void_p),
+    )
+
+
+@functools.cache
+def _load_library(path: str) -> Any:
+    """Load a token's library once a process, ready for several threads. Raises: ConfigError module.library.
+
+    python-pkcs11 promises the library that only one thread will call it; but TLS calls it too, from whichever thread shakes hands. So it is
+    closed again and opened with locks of the operating system, before the first session.
+    """
+    try:
+        loaded = pkcs11.lib(path)
+        native = ctypes.CDLL(path)
+        arguments = _InitializeArguments(flags=_OS_LOCKING)
+        if native.C_Finalize(None) == 0 and native.C_Initialize(ctypes.byref(arguments)) == 0:
+            return loaded
+    except (RuntimeError, OSError, AttributeError) as problem:
+        raise ConfigError("module.library", path) from problem
+    raise ConfigError("module.library", f"{path} takes no locks")
 
 
 _TOKENS: dict[tuple[str, str], _Token] = {}

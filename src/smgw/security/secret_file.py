@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from smgw.core.errors import ConfigError
+from smgw.security.files import sync_folder
 
 SECRET_OCTETS = 32
 _LIMIT = 4096
@@ -21,6 +22,7 @@ def create_secret(path: Path) -> bytes:
         file.write(secret + b"\n")
         file.flush()
         os.fsync(handle)
+    sync_folder(path.parent)
     return secret
 
 
