@@ -11,6 +11,7 @@ import msgspec
 
 from smgw.administrator.approvals import Proposal
 from smgw.administrator.books import Books
+from smgw.administrator.campaigns import Campaign, Plan
 from smgw.administrator.jobs import Job
 from smgw.core.profiles import PROFILE_KINDS
 
@@ -42,6 +43,13 @@ class RemovalOrder(msgspec.Struct, frozen=True):
     id: str
 
 
+class CampaignOrder(msgspec.Struct, frozen=True):
+    """Ask for a firmware campaign."""
+
+    version: str
+    plan: Plan
+
+
 class Hand(NamedTuple):
     """Hold what a deed is done with."""
 
@@ -71,10 +79,16 @@ def remove_profile(hand: Hand, order: RemovalOrder) -> Job:
         return add_job(hand, JobOrder(order.device_id, "DELETE", f"rts/{order.kind}/{order.id}"))
 
 
+def begin_campaign(hand: Hand, order: CampaignOrder) -> Campaign:
+    """Begin a firmware campaign. Raises: as `Campaigns.create`."""
+    return hand.books.campaigns.create(order.version, order.plan, hand.now, hand.actor)
+
+
 DEEDS: dict[str, tuple[Any, Callable[[Hand, Any], Any]]] = {
     "job": (JobOrder, add_job),
     "profile": (ProfileOrder, put_profile),
     "removal": (RemovalOrder, remove_profile),
+    "campaign": (CampaignOrder, begin_campaign),
 }
 """Name of a deed that can be proposed -> form of its request, and what is done once it is approved."""
 

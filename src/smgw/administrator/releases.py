@@ -17,7 +17,7 @@ import structlog
 from smgw.administrator.audit import Audit
 from smgw.administrator.store import Store
 from smgw.codec.firmware_package import PACKAGE_LIMIT, FirmwareManifest, encode_manifest, read_manifest
-from smgw.core.errors import DomainFault, LimitFault, SmgwError, Unavailable
+from smgw.core.errors import DomainFault, LimitFault, PeerFault, SmgwError, Unavailable
 from smgw.core.instant import utc_text
 from smgw.net.http_server import Reply, serve_http
 from smgw.pki.chain import ValidatedCertificate
@@ -43,6 +43,10 @@ PATH = "/firmware/"
 PIECE_LIMIT = 512 << 10
 """At most so many octets in one answer."""
 
+PARTS_LIMIT = 8
+"""At most so many packages may be on their way here."""
+
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
 _RANGE = re.compile(r"bytes=(\d{1,9})-(\d{1,9})?\Z", re.ASCII)
 
 log = structlog.get_logger(__name__)
@@ -89,6 +93,41 @@ class Releases:
         self._folder = folder / "firmware"
         self.makers = folder / "makers.pem"
         store.install(_SCHEMA)
+
+    def receive(self, sha256: str, start: int, octets: bytes) -> int:
+        """Take a piece of a package on its way here; gives how much of it there is, which is where the next piece begins.
+
+        Raises: PeerFault firmware.size, administrator.request; Unavailable administrator.store.
+        """
+        if _HASH.match(sha256) is None:
+            raise PeerFault("administrator.request", "sha256")
+        path = self._part(sha256)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                held = file.tell()
+                if start != held:
+                    return held
+                if held + len(octets) > PACKAGE_LIMIT or (not held and len(list(path.parent.glob("*.part"))) > PARTS_LIMIT):
+                    raise LimitFault("firmware.size", f"{held + len(octets)} octets")
+                file.write(octets)
+                return held + len(octets)
+        except OSError as problem:
+            raise Unavailable("administrator.store", f"{sha256}: {problem.strerror}") from problem
+
+    def take(self, sha256: str, at: datetime, actor: str) -> Release:
+        """Verify the package whose pieces have arrived, and take it. Raises: as `upload`, and PeerFault firmware.hash."""
+        if _HASH.match(sha256) is None or not self._part(sha256).exists():
+            raise PeerFault("administrator.request", "sha256: nothing was uploaded")
+        path = self._part(sha256)
+        octets = path.read_bytes()
+        path.unlink()
+        if hashlib.sha256(octets).hexdigest() != sha256:
+            raise PeerFault("firmware.hash", sha256)
+        return self.upload(octets, at, actor)
+
+    def _part(self, sha256: str) -> Path:
+        return self._folder / f"{sha256}.part"
 
     def upload(self, octets: bytes, at: datetime, actor: str) -> Release:
         """Verify a package and take it; the same again changes nothing.
