@@ -41,7 +41,9 @@ LOCAL = "local"
 _RESERVED = frozenset({LOCAL, "administrator", "system"})
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,39}")
 PASSWORD_LENGTHS = range(12, 201)
-_SCRYPT = {"n": 1 << 14, "r": 8, "p": 5, "maxmem": 64 << 20, "dklen": 32}
+COST = (14, 8, 5)
+"""Of scrypt: logarithm of the rounds, block size, parallel lanes; each hash says which it was made with."""
+_MEMORY = 64 << 20
 _SALT = 16
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS user (
@@ -80,22 +82,23 @@ class Token(msgspec.Struct, frozen=True):
 LOCAL_USER = User(LOCAL, tuple(role for role in Role if role is not Role.APPROVER))
 
 
-def hash_password(password: str, salt: bytes) -> bytes:
-    """Give salt and scrypt hash of a password. Takes about a tenth of a second. Raises: ConfigError administrator.password."""
+def hash_password(password: str, salt: bytes, cost: tuple[int, int, int] = COST) -> bytes:
+    """Give cost, salt (16 octets) and scrypt hash of a password. Takes a tenth of a second. Raises: ConfigError administrator.password."""
     if len(password) not in PASSWORD_LENGTHS:
         raise ConfigError("administrator.password", f"{len(password)} characters")
-    return salt + _scrypt(password, salt)
+    return bytes(cost) + salt + _scrypt(password, salt, *cost)
 
 
 def is_password(password: str, stored: bytes) -> bool:
-    """Compare a password with a stored hash; it takes the same time for a user that is not known (empty hash)."""
-    salt, digest = stored[:_SALT] or bytes(_SALT), stored[_SALT:]
-    computed = _scrypt(password[: PASSWORD_LENGTHS.stop], salt)
+    """Compare a password with a stored hash; it takes its time for a user that is not known (empty hash), too."""
+    cost, salt, digest = tuple(stored[:3]) or COST, stored[3 : 3 + _SALT] or bytes(_SALT), stored[3 + _SALT :]
+    computed = _scrypt(password[: PASSWORD_LENGTHS.stop], salt, *cost)
     return hmac.compare_digest(computed, digest) and bool(stored)
 
 
-def _scrypt(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(errors="surrogatepass"), salt=salt, **_SCRYPT)
+def _scrypt(password: str, salt: bytes, log2_n: int, block: int, parallel: int) -> bytes:
+    octets = password.encode(errors="surrogatepass")
+    return hashlib.scrypt(octets, salt=salt, n=1 << log2_n, r=block, p=parallel, maxmem=_MEMORY, dklen=32)
 
 
 class Users:

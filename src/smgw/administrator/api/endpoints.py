@@ -132,10 +132,10 @@ def require_role(endpoint: Endpoint, user: User) -> None:
         raise SecurityFault("administrator.forbidden", endpoint.summary)
 
 
-async def obey(endpoint: Endpoint, call: Call) -> Any:
-    """Do what an endpoint does, if the user may; a refusal that would have changed something is audited.
+def admit(endpoint: Endpoint, call: Call) -> None:
+    """Let only those further who may; a refusal of something that would have changed something is audited.
 
-    Raises: SecurityFault administrator.forbidden, and what the handler raises.
+    Raises: SecurityFault administrator.forbidden.
     """
     try:
         require_role(endpoint, call.user)
@@ -143,5 +143,9 @@ async def obey(endpoint: Endpoint, call: Call) -> Any:
         if endpoint.method != "GET":
             call.books.audit.note(call.now, call.user.name, f"{endpoint.method} {endpoint.path}", "/".join(call.path.values()), fault.code)
         raise
+
+
+async def obey(endpoint: Endpoint, call: Call) -> Any:
+    """Do what an endpoint does, for whom `admit` has let in."""
     result = endpoint.handler(call)
     return await result if inspect.isawaitable(result) else result

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from smgw.administrator.api.endpoints import SEEING, Call, Endpoint, Limit, Number, ShortText
 from smgw.administrator.inventory import GatewayStatus
@@ -12,6 +13,7 @@ from smgw.core.errors import DomainFault
 from smgw.core.instant import utc_text
 from smgw.core.profiles import profile_key
 
+_ATTRIBUTES = {NameOID.SERIAL_NUMBER: "serialNumber"}
 Days = Annotated[int, msgspec.Meta(ge=-10_000, le=10_000)]
 
 
@@ -175,8 +177,8 @@ def _certificate(use: Literal["TLS", "SIG", "ENC"], certificate: x509.Certificat
     end = certificate.not_valid_after_utc
     return CertificateRow(
         use,
-        certificate.subject.rfc4514_string(),
-        certificate.issuer.rfc4514_string(),
+        certificate.subject.rfc4514_string(_ATTRIBUTES),
+        certificate.issuer.rfc4514_string(_ATTRIBUTES),
         f"{certificate.serial_number:X}",
         utc_text(certificate.not_valid_before_utc),
         utc_text(end),

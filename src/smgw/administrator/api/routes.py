@@ -9,7 +9,7 @@ from aiohttp import web
 
 from smgw.administrator.access import USER
 from smgw.administrator.api import ENDPOINTS
-from smgw.administrator.api.endpoints import Call, Desk, Endpoint, ProposalRow, obey
+from smgw.administrator.api.endpoints import Call, Desk, Endpoint, ProposalRow, admit, obey
 from smgw.administrator.api.openapi import PREFIX, document
 from smgw.core.errors import PeerFault
 
@@ -29,6 +29,7 @@ def add_api(app: web.Application, desk: Desk) -> None:
 def _handler(endpoint: Endpoint, desk: Desk) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
         call = Call(desk, request[USER], dict(request.match_info))
+        admit(endpoint, call)
         query = None if endpoint.query is None else read(dict(request.query), endpoint.query, strict=False)
         if endpoint.query is None and request.query:
             raise PeerFault("administrator.request", "this address takes no parameters")

@@ -58,7 +58,11 @@ class Language:
             return self.number(value)
         if isinstance(value, str):
             return self.moment(value) if value[4:5] == "-" and value[10:11] == "T" else value
-        return "–" if value is None else msgspec.json.encode(value).decode()
+        if isinstance(value, dict):
+            return ", ".join(f"{name}: {self.fact(one)}" for name, one in value.items()) or "–"
+        if isinstance(value, list):
+            return ", ".join(map(self.fact, value)) or "–"
+        return "–" if value is None else str(value)
 
 
 def choose(asked: str | None, remembered: str | None, accepted: str) -> LanguageCode:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from smgw.administrator.access import COOKIE, SESSION, USER, Access
 from smgw.administrator.api import ENDPOINTS, audit, backup, users
-from smgw.administrator.api.endpoints import Call, Desk, Endpoint, ProposalRow, obey, require_role
+from smgw.administrator.api.endpoints import Call, Desk, Endpoint, ProposalRow, admit, obey, require_role
 from smgw.administrator.api.routes import read
 from smgw.administrator.console.forms import DONE, FORMS, Form
 from smgw.administrator.console.language import LANGUAGES, Language, LanguageCode, choose
@@ -86,6 +86,7 @@ class Console:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             fields = await self._fields(request)
+            admit(endpoint, self._call(request))
             call = form.prepare(self._call(request), {name: str(value) for name, value in fields.items()}, _chosen(fields))
             result = await obey(endpoint, call)
             done = "proposed" if isinstance(result, ProposalRow) and endpoint.may_propose else form.done
@@ -158,17 +159,20 @@ class Console:
 
     async def _make_token(self, request: web.Request) -> web.StreamResponse:
         fields = await self._fields(request)
+        admit(endpoint_of(users.add_token), self._call(request))
         call = self._call(request)._replace(body=read({"purpose": str(fields.get("purpose", "")).strip()}, users.NewToken))
         made = await obey(endpoint_of(users.add_token), call)
         return self._html(request, "account.html", {**account(call, {}, self._language(request)), "made": made})
 
     async def _backup(self, request: web.Request) -> web.StreamResponse:
         fields = await self._fields(request)
+        admit(endpoint_of(backup.take), self._call(request))
         call = self._call(request)._replace(body=read({"passphrase": str(fields.get("passphrase", ""))}, backup.BackupOrder))
         data = await obey(endpoint_of(backup.take), call)
         return _download(data, f"{self._desk.office.name}.smgwbackup", "application/octet-stream")
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
+        admit(endpoint_of(audit.export), self._call(request))
         data = await obey(endpoint_of(audit.export), self._call(request))
         return _download(data, "audit.ndjson", "application/x-ndjson")
 

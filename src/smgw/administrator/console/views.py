@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from smgw.administrator.api import approvals, audit, gateways, jobs, logs, profiles, users
-from smgw.administrator.api.endpoints import Call
+from smgw.administrator.api.endpoints import Call, ProposalRow
 from smgw.administrator.api.routes import read
 from smgw.administrator.console.language import Language
 from smgw.administrator.users import LOCAL, Role
@@ -116,11 +116,23 @@ def profile(call: Call, _: dict[str, str], __: Language) -> Values:
     return {"device_id": call.path["device_id"], "view": view, "text": text, "used_by": users_of}
 
 
-def proposals(call: Call, _: dict[str, str], __: Language) -> Values:
+def _deed(row: ProposalRow, language: Language) -> str:
+    """Say what is proposed, in the words of the reader where there are some."""
+    request = msgspec.json.decode(row.request)
+    if not isinstance(request, dict) or "resource" in request or "kind" not in request:
+        return row.summary
+    kind, profile = language.word("kind", str(request["kind"])), request.get("profile")
+    if isinstance(profile, dict):
+        name = row.summary.partition(" profile ")[2].partition(" ")[0]
+        return language.text("deed.put", kind=kind, name=name, version=profile.get("version", 1))
+    return language.text("deed.delete", kind=kind, name=request.get("id", ""))
+
+
+def proposals(call: Call, _: dict[str, str], language: Language) -> Values:
     """Show what waits for a second person, and what was decided."""
     rows = approvals.proposals(call._replace(query=approvals.ProposalQuery()))
     return {
-        "rows": [(row, msgspec.json.format(row.request, indent=2).decode()) for row in rows],
+        "rows": [(row, _deed(row, language), msgspec.json.format(row.request, indent=2).decode()) for row in rows],
         "four_eyes": sorted(call.desk.four_eyes),
         "may_approve": Role.APPROVER in call.user.roles,
     }

@@ -1,0 +1,184 @@
+"""The console's forms do what the REST interface does, for the same roles; whatever is shown is text."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.administrator.administrator_parts import add_gateway
+from tests.administrator.interface_parts import PASSWORD, add_user, make_desk, served
+from tests.gateway.gateway_parts import GATEWAY_ID, START, meter_profile
+
+from smgw.administrator.api.endpoints import ANYONE, Desk
+from smgw.administrator.backup import restore_backup
+from smgw.administrator.config import AdministratorFolder
+from smgw.administrator.console.forms import FORMS
+from smgw.administrator.console.language import LANGUAGES, Language
+from smgw.administrator.console.site import endpoint_of
+from smgw.administrator.console.views import PAGES
+from smgw.administrator.users import Role
+
+NAMES = {"device_id": GATEWAY_ID, "kind": "meter", "profile_id": "1SGW0010000001", "log": "system", "number": "1", "name": "someone"}
+XSS = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = make_desk(tmp_path / "gwa")
+    add_user(desk.books, "someone")
+    yield desk
+    desk.books.close()
+
+
+@pytest.mark.req("ADM-13", "SEC-03")
+@pytest.mark.parametrize("role", Role)
+async def test_every_page_and_form_is_open_to_whom_its_endpoint_names(desk: Desk, role: Role) -> None:
+    add_user(desk.books, "ann", role)
+    async with served(desk) as caller:
+        key = await caller.log_in("ann")
+        for page in PAGES:
+            status, text = await caller.page(page.path.format_map(NAMES))
+            roles = endpoint_of(page.handler).roles
+            assert status == (200 if roles == ANYONE or role in roles else 403), page.path
+            assert "Traceback" not in text
+        for form in FORMS:
+            status, text = await caller.send(form.path.format_map(NAMES), {"form_key": key})
+            roles = endpoint_of(form.handler).roles
+            assert ("administrator.forbidden" in text) == (roles != ANYONE and role not in roles), form.path
+            assert status in (303, 400, 403, 404, 409), form.path
+
+
+@pytest.mark.req("SEC-03")
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_whatever_others_wrote_is_shown_as_text(desk: Desk, language: str) -> None:
+    books = desk.books
+    add_user(books, "ann", *Role)
+    add_gateway(books.inventory, XSS)
+    told = {
+        "state": XSS,
+        "clock": XSS,
+        "firmware": XSS,
+        "phase": XSS,
+        XSS: XSS,
+        "unknown": [XSS, {XSS: 1}],
+        "self_test": {"time": XSS, "failed": [XSS]},
+    }
+    alarm = {"condition": XSS, "since": XSS, "reason": XSS}
+    for device_id in (GATEWAY_ID, XSS):
+        books.inventory.note_contact(device_id, START, XSS, msgspec.json.encode({**told, "alarms": [alarm, XSS]}))
+    books.inventory.put_profile(GATEWAY_ID, msgspec.structs.replace(meter_profile(9), meter_id=XSS, link=XSS), START, XSS)
+    job = books.jobs.add(GATEWAY_ID, "POST", XSS, {"x": XSS}, at=START, actor=XSS, random=bytes(16))
+    books.jobs.refuse(job, XSS, START)
+    books.approvals.propose("profile", "job", GATEWAY_ID, XSS, {"device_id": XSS, "resource": XSS}, at=START, actor=XSS)
+    books.users.add_token("ann", XSS, bytes(32), START)
+    books.audit.note(START, XSS, XSS, XSS, XSS)
+    paths = [
+        "/",
+        f"/?search={XSS}&state={XSS}",
+        f"/gateways/{GATEWAY_ID}",
+        "/proposals",
+        "/audit",
+        f"/audit?actor={XSS}&head={XSS}",
+        "/users",
+    ]
+    async with served(desk) as caller:
+        await caller.log_in("ann")
+        for path in [*paths, "/account", f"/audit?check=1&head={XSS}", f"/gateways/{XSS}", f"/{XSS}"]:
+            target = caller.server.make_url("/").join(caller.server.make_url(path.replace("?", "?lang=" + language + "&", 1)))
+            status, text = await caller.page(str(target))
+            assert status in (200, 400, 404), path
+            shown = re.sub(r"<(?:a|input|option|button)[^>]*>", "", text)
+            assert "<script" not in text and "<img" not in text, path
+            assert not re.search(r"<[^>]*onerror", re.sub(r'"[^"]*"', "", text)), path
+            assert "49" not in re.findall(r"[^\d.:](49)[^\d.:]", shown), path
+
+
+def test_both_languages_say_everything() -> None:
+    german, english = Language("de"), Language("en")
+    assert german._texts.keys() == english._texts.keys()
+    for key, text in german._texts.items():
+        assert set(re.findall(r"{(\w+)}", text)) == set(re.findall(r"{(\w+)}", english._texts[key])), key
+
+
+def test_texts_that_templates_name_exist() -> None:
+    folder = Path(__file__).parents[3] / "src" / "smgw" / "administrator" / "console"
+    named = set()
+    for path in [*folder.glob("templates/*.html"), *folder.glob("*.py")]:
+        named |= set(re.findall(r'\b(?:t|text)\("([\w.-]+)"(?! ~)[,)]', path.read_text()))
+    assert len(named) > 100
+    assert sorted(named - Language("de")._texts.keys()) == []
+
+
+async def test_users_are_made_changed_and_switched_off_by_forms(desk: Desk) -> None:
+    add_user(desk.books, "ann", Role.USER_MANAGER)
+    async with served(desk) as caller:
+        key = await caller.log_in("ann")
+        fields = [("form_key", key), ("name", "eve"), ("password", PASSWORD), ("roles", "viewer"), ("roles", "auditor")]
+        assert await caller.send("/users", fields) == (303, "/users?done=user_added")
+        assert desk.books.users.user("eve").roles == (Role.VIEWER, Role.AUDITOR)
+        await caller.send("/users/eve", [("form_key", key), ("change", "roles"), ("roles", "keeper")])
+        assert desk.books.users.user("eve").roles == (Role.KEEPER,)
+        await caller.send("/users/eve", {"form_key": key, "change": "off"})
+        assert desk.books.users.user("eve").active is False
+        for wrong in ({"roles": "king"}, {"password": "short"}, {"name": "Eve!"}, {"name": "local"}):
+            status, _ = await caller.send("/users", {"form_key": key, "name": "bob", "password": PASSWORD, **wrong})
+            assert status in (400, 409), wrong
+    assert [user.name for user in desk.books.users.users()] == ["ann", "eve", "someone"]
+
+
+async def test_one_s_own_password_and_tokens(desk: Desk) -> None:
+    add_user(desk.books, "ann", Role.VIEWER)
+    async with served(desk) as caller:
+        key = await caller.log_in("ann")
+        status, page = await caller.send("/account/tokens", {"form_key": key, "purpose": "script"})
+        token = re.search(r"smgw_[0-9a-f]{64}", page)
+        assert status == 200 and token is not None
+        assert (await caller.ask("GET", "/me", token[0]))[1]["name"] == "ann"
+        assert token[0] not in (await caller.page("/account"))[1]
+        number = desk.books.users.tokens("ann")[-1].id
+        assert await caller.send(f"/account/tokens/{number}/delete", {"form_key": key}) == (303, "/account?done=token_removed")
+        assert (await caller.ask("GET", "/me", token[0]))[0] == 401
+        status, page = await caller.send("/account/password", {"form_key": key, "old": "wrong password", "new": "another password"})
+        assert (status, "administrator.login" in page) == (403, True)
+        status, where = await caller.send("/account/password", {"form_key": key, "old": PASSWORD, "new": "another password"})
+        assert (status, where) == (303, "/login?done=password_changed")
+        assert (await caller.page("/account"))[0] == 303
+        await caller.log_in("ann", "another password")
+
+
+@pytest.mark.req("OPS-03")
+async def test_a_backup_is_downloaded_by_its_keeper(desk: Desk, tmp_path: Path) -> None:
+    add_user(desk.books, "ann", Role.KEEPER)
+    async with served(desk) as caller:
+        key = await caller.log_in("ann")
+        async with caller.session.post("/backup", data={"form_key": key, "passphrase": PASSWORD}) as reply:
+            assert (reply.status, reply.content_type) == (200, "application/octet-stream")
+            assert 'filename="test.GWA.smgwbackup"' in reply.headers["Content-Disposition"]
+            data = await reply.read()
+    restored = restore_backup(data, PASSWORD, AdministratorFolder(tmp_path / "again"), START)
+    assert restored.files >= 2
+    assert desk.books.audit.newest(1)[0]["action"] == "take backup"
+
+
+async def test_the_audit_trail_is_downloaded(desk: Desk) -> None:
+    add_user(desk.books, "ann", Role.AUDITOR)
+    async with served(desk) as caller:
+        await caller.log_in("ann")
+        status, text = await caller.page("/audit/export")
+    lines = text.splitlines()
+    assert status == 200 and msgspec.json.decode(lines[-1])["head"].startswith(f"{len(lines) - 1}:")
+
+
+async def test_a_fault_says_what_happened_and_leads_back(desk: Desk) -> None:
+    add_user(desk.books, "ann", Role.OPERATOR)
+    async with served(desk) as caller:
+        key = await caller.log_in("ann")
+        here = f"/gateways/{GATEWAY_ID}"
+        fields = {"form_key": key, "kind": "meter", "profile": '{"meter_id": "x"}'}
+        status, page = await caller.send(f"{here}/profiles", fields, headers={"Referer": str(caller.server.make_url(here))})
+        assert status == 409
+        assert "missing required field" in unescape(page) and f'href="{here}"' in page and "command.profile" in page
+        status, page = await caller.send(f"{here}/profiles", {**fields, "profile": "{"})
+        assert (status, "administrator.request" in page) == (400, True)
