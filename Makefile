@@ -6,7 +6,7 @@ PEERS := .peers/.installed
 FUZZ := $(wildcard tests/fuzz/fuzz_*.py)
 FUZZ_S := 20
 
-.PHONY: help install run test lint types docs bench fuzz clean
+.PHONY: help install run test lint types docs bench year fuzz clean
 
 help:
 	@echo "make install   create .venv with everything"
@@ -14,6 +14,7 @@ help:
 	@echo "make test      lint, types and all tests"
 	@echo "make lint      ruff and the floors of the house"
 	@echo "make bench     all benchmarks, with their peers and limits"
+	@echo "make year      a simulated year with faults; its report is .year/report.html (ARGS=\"--seed 2\" for another)"
 	@echo "make fuzz      every fuzz target for FUZZ_S seconds (20), with what it found last time"
 	@echo "make docs      write the generated pages below docs/"
 	@echo "make clean     remove .venv, caches and the demo data"
@@ -52,6 +53,9 @@ bench: $(STAMP)
 	@tools/install.sh anchor
 	@$(PY) -m bench $(ARGS)
 
+year: $(STAMP)
+	@$(PY) -m tests.scenario.year --out .year $(ARGS)
+
 fuzz: $(STAMP)
 	@for target in $(FUZZ); do \
 	  name=$$(basename $$target .py); mkdir -p .fuzz/$$name; \
@@ -62,4 +66,4 @@ fuzz: $(STAMP)
 	done
 
 clean:
-	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz smgw-data
+	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz .year smgw-data
