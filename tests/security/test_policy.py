@@ -48,6 +48,17 @@ def test_the_curve_changes_with_the_year_and_not_with_code(use: Use, year: int, 
     policy.require_curve(curve, use, year)
 
 
+@pytest.mark.req("SEC-04")
+def test_the_switch_of_algorithms_is_a_change_of_two_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = (Use.END_ENTITY, "brainpoolP256r1")
+    ended = tuple(rule._replace(last_year=2027) if rule[:2] == old else rule for rule in policy.CURVE_RULES)
+    monkeypatch.setattr(policy, "CURVE_RULES", ended)
+    assert [policy.preferred_curve(Use.END_ENTITY, year) for year in (2027, 2028)] == ["brainpoolP256r1", "brainpoolP384r1"]
+    policy.require_curve("brainpoolP384r1", Use.END_ENTITY, 2027)
+    with pytest.raises(SecurityFault, match=r"pki\.curve"):
+        policy.require_curve("brainpoolP256r1", Use.END_ENTITY, 2028)
+
+
 def test_no_curve_is_preferred_before_the_table_starts() -> None:
     with pytest.raises(UsageError):
         policy.preferred_curve(Use.ROOT, 2014)

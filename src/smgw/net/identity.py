@@ -51,12 +51,15 @@ class Identity(NamedTuple):
         return (self.triple.sig, *self.former)
 
 
-def create_keys(folder: Path, keys: KeyNames, role: Role, name: str) -> bytes:
-    """Make a security module with three key pairs in a new folder; returns the request package for the certification authority."""
+def create_keys(folder: Path, keys: KeyNames, role: Role, name: str, *, curve: str = "brainpoolP256r1") -> bytes:
+    """Make a security module with three key pairs in a new folder; returns the request package for the certification authority.
+
+    `curve` is for the caller to take from the crypto policy, by the year.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     module = create_backend(folder)
     for key in keys:
-        module.generate(key, "brainpoolP256r1")
+        module.generate(key, curve)
     return make_request_package(module, keys, role, name)
 
 

@@ -29,6 +29,7 @@ from smgw.pki.names import Role
 from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS, CertificateTriple, KeyNames, read_certificates, triple_of
 from smgw.protocol.digest_auth import CONSUMER_REALM, Algorithm, ha1
 from smgw.security.files import write_durably
+from smgw.security.policy import Use, preferred_curve
 from smgw.tariff.taf01 import MAX_REGISTERS as TAF1_REGISTERS
 
 ORGANISATION = "smgw-demo"
@@ -178,7 +179,7 @@ def found_identity(folder: Path, keys: KeyNames, role: Role, name: str, pki: Pki
     """Give a role its keys, its triple and its trust store; what exists is kept, with fresh revocation lists."""
     with _made_whole(folder, TRIPLE_FILE) as staging:
         if staging is not None:
-            package = create_keys(staging, keys, role, name)
+            package = create_keys(staging, keys, role, name, curve=preferred_curve(Use.END_ENTITY, now.year))
             install_certificates(staging, pki.issue(package, role, now=now), [pki.sub().certificate])
     pki.trust(now).save(folder / TRUST_FOLDER)
     return triple_of(read_certificates((folder / TRIPLE_FILE).read_bytes()))
