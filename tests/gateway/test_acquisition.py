@@ -47,6 +47,7 @@ def names(outcome: Outcome) -> list[str]:
 
 
 @pytest.mark.req("LMN-03")
+@pytest.mark.step("1.2.2", event="meter_unknown")
 def test_a_meter_without_profile_is_counted_and_not_stored() -> None:
     acquisition = admitted()
     stranger = record(START, server_id=b"\x0a\x01XYZ\0\0\0\0\1")
@@ -127,6 +128,8 @@ def test_the_record_nearest_to_the_period_end_is_taken(before_s: int, after_s: i
 
 
 @pytest.mark.req("MEAS-02")
+@pytest.mark.step("1.2.1", event="meter_lost")
+@pytest.mark.step("1.3.4", event="value_missing")
 def test_no_record_within_the_tolerance_leaves_a_marked_gap() -> None:
     acquisition, end = admitted(), START + QUARTER
     acquisition.receive(record(end - timedelta(seconds=30)), "optical", ClockStatus.VALID)
@@ -157,6 +160,7 @@ def test_a_value_taken_without_valid_time_is_marked() -> None:
 
 
 @pytest.mark.req("LMN-06")
+@pytest.mark.step("1.3.2", event="reading_implausible")
 def test_a_decreasing_register_is_stored_as_it_is_marked_and_told() -> None:
     acquisition = admitted()
     acquisition.receive(record(START + QUARTER, 100), "optical", ClockStatus.VALID)
@@ -175,6 +179,8 @@ def test_a_meter_that_changes_its_scaler_did_not_decrease() -> None:
 
 @pytest.mark.req("LMN-06")
 @pytest.mark.parametrize(("status", "event"), [(0x1C0304, "meter_tamper"), (0x1C0504, "meter_tamper"), (0x1E0104, "meter_fatal")])
+@pytest.mark.step("1.3.4", event="meter_fatal")
+@pytest.mark.step("1.3.4", event="meter_tamper")
 def test_what_the_meter_reports_of_itself_is_told_once(status: int, event: str) -> None:
     acquisition = admitted()
     acquisition.receive(record(START + QUARTER), "optical", ClockStatus.VALID)

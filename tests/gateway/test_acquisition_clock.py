@@ -123,6 +123,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 
 
 @pytest.mark.req("TIME-01", "MEAS-01")
+@pytest.mark.step("1.3.3", event="clock_not_set")
 async def test_before_the_time_was_ever_set_nothing_is_stored_and_it_is_said_once(rig: Rig) -> None:
     for _ in range(3):
         rig.telegram()
@@ -191,6 +192,7 @@ async def test_values_taken_while_the_time_is_not_valid_are_marked(rig: Rig) -> 
 
 
 @pytest.mark.req("TIME-02", "MEAS-01")
+@pytest.mark.step("1.3.3", event="clock_behind_values")
 async def test_a_step_back_over_stored_values_is_told_and_doubles_nothing(rig: Rig) -> None:
     rig.measure(timedelta())
     await rig.run(4 * QUARTER + MINUTE)
@@ -208,6 +210,7 @@ async def test_a_step_back_over_stored_values_is_told_and_doubles_nothing(rig: R
 
 
 @pytest.mark.req("LMN-04", "MEAS-02")
+@pytest.mark.step("1.3.2", event="telegram_out_of_order")
 async def test_telegrams_out_of_order_are_told_once_and_neither_is_used(rig: Rig) -> None:
     rig.measure(timedelta())
     rig.telegram(1)
@@ -252,6 +255,7 @@ def stored(target: datetime, raw: int) -> Reading:
 
 
 @pytest.mark.req("MEAS-01", "LOG-01")
+@pytest.mark.step("1.3.2", event="reading_refused")
 async def test_a_second_value_of_a_period_is_refused_alone_and_told(rig: Rig) -> None:
     rig.store.commit(Outcome([stored(START, 1), stored(START + QUARTER, 2)], []))
     rig.store.commit(Outcome([stored(START + QUARTER, 99), stored(START + 2 * QUARTER, 3)], []))
@@ -277,6 +281,7 @@ async def test_a_value_far_in_the_future_stops_the_series_audibly(rig: Rig) -> N
 
 
 @pytest.mark.req("MEAS-02")
+@pytest.mark.step("1.3.4", event="values_missing")
 async def test_a_standstill_is_told_in_one_entry_with_its_length(rig: Rig) -> None:
     rig.measure(timedelta())
     rig.telegram()
@@ -289,6 +294,7 @@ async def test_a_standstill_is_told_in_one_entry_with_its_length(rig: Rig) -> No
 
 
 @pytest.mark.req("MEAS-02")
+@pytest.mark.step("1.3.4", event="periods_skipped")
 async def test_periods_too_far_back_to_be_marked_are_told(rig: Rig) -> None:
     rig.measure(timedelta())
     rig.telegram()
@@ -299,6 +305,7 @@ async def test_periods_too_far_back_to_be_marked_are_told(rig: Rig) -> None:
 
 
 @pytest.mark.req("MEAS-01", "STATE-04")
+@pytest.mark.step("1.4.1", event="values_given_up")
 async def test_what_a_full_disk_made_the_gateway_give_up_is_told(rig: Rig) -> None:
     connection = rig.journal._database.connection
     connection.execute("PRAGMA max_page_count=1")
@@ -314,6 +321,7 @@ async def test_what_a_full_disk_made_the_gateway_give_up_is_told(rig: Rig) -> No
 
 
 @pytest.mark.req("LOG-01")
+@pytest.mark.step("1.4.1", event="values_stored")
 async def test_each_complete_day_is_summed_up_for_the_administrator(rig: Rig) -> None:
     rig.measure(timedelta())
     rig.telegram()

@@ -27,6 +27,7 @@ def test_a_clock_that_was_never_set_says_so() -> None:
 
 
 @pytest.mark.req("TIME-01")
+@pytest.mark.step("1.3.3", event="clock_invalid")
 async def test_a_clock_left_alone_for_too_long_says_so_once() -> None:
     base = ManualClock(START)
     clock = GatewayClock(base)

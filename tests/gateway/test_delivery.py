@@ -130,6 +130,16 @@ async def test_a_message_leaves_the_outbox_when_its_receipt_is_verified(bench: B
     assert bench.pump.last_delivery == "2026-03-01T12:00:00Z"
 
 
+@pytest.mark.req("WAN-04", "LOG-01")
+@pytest.mark.step("2.2.2.6", event="channel_opened")
+async def test_an_ordered_connection_is_told_though_nothing_waits(bench: Bench) -> None:
+    async with bench.partner(lambda request: Reply(200, receipt_for(request.body))):
+        bench.pump.connect("emt1.sm")
+        assert await bench.pump.flush()
+    assert bench.events() == ["channel_opened"]
+    assert bench.requests == []
+
+
 @pytest.mark.req("WAN-05")
 @pytest.mark.parametrize(
     ("answer", "code"),
@@ -152,6 +162,9 @@ async def test_without_a_receipt_the_message_stays(bench: Bench, answer: Answer,
 
 
 @pytest.mark.req("LOG-03")
+@pytest.mark.step("2.2.1", "2.2.3.6", "2.3.1.1", "2.3.1.4", "2.3.2.1", event="dispatched")
+@pytest.mark.step("2.3.1.4", event="acknowledged")
+@pytest.mark.step("2.3.1.5", event="delivery_failed")
 async def test_the_consumer_sees_what_left_to_whom_and_how_each_dispatch_ended(bench: Bench) -> None:
     refusals = 12
 
@@ -199,6 +212,7 @@ async def test_the_first_result_of_a_dispatch_is_told_also_after_many_vain_calls
 
 
 @pytest.mark.req("LOG-03", "CON-03")
+@pytest.mark.step("2.2.1", "2.3.1.5", event="handshake_failed")
 async def test_what_did_not_leave_and_what_is_another_consumers_is_not_in_the_log(bench: Bench) -> None:
     second = "0e0a6f3e-2c74-4b3e-9a52-0f4f6d4f6a02"
 
@@ -229,6 +243,7 @@ async def test_what_did_not_leave_and_what_is_another_consumers_is_not_in_the_lo
 
 
 @pytest.mark.req("WAN-03")
+@pytest.mark.step("2.2.4", event="peer_certificate_rejected")
 async def test_a_partner_that_is_not_the_configured_one_gets_nothing(bench: Bench) -> None:
     async with bench.partner(lambda request: Reply(200, receipt_for(request.body))) as port:
         triple = administrator_identity().triple

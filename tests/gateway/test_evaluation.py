@@ -13,15 +13,18 @@ from smgw.codec.delivery_xml import decode_delivery
 from smgw.core.instant import BERLIN, local_midnight, month_bounds
 from smgw.core.obis import ACTIVE_ENERGY_EXPORT, ACTIVE_ENERGY_IMPORT
 from smgw.core.profiles import EvaluationProfile
-from smgw.core.reading import Reading
+from smgw.core.reading import Reading, SignedReading
+from smgw.core.register import RegisterValue
 from smgw.core.status_word import GATEWAY_OK
-from smgw.gateway.evaluation import Evaluation, billing_period, due_until
+from smgw.gateway.evaluation import OCTETS_PER_MESSAGE, Evaluation, billing_period, due_until, parts_of
 from smgw.gateway.logs import Recorder
 from smgw.net.clock import ManualClock
 from smgw.storage.journal import Journal
 
 QUARTER = timedelta(minutes=15)
 KEY = bytes(32)
+PARTNERS_LIMIT = 2 * 1024 * 1024
+"""What a participant takes; see `smgw.participant.inbox`."""
 
 
 def reading(target: datetime, raw: int) -> list[tuple[Reading, bytes]]:
@@ -179,3 +182,38 @@ def test_every_value_is_sent_exactly_once(tmp_path_factory: pytest.TempPathFacto
     due = due_until(profile, target)
     assert [moment for moment, _ in bench.sent()] == [moment for moment in stored if moment <= due]
     bench.journal.close()
+
+
+@given(st.lists(st.integers(0, 60_000), max_size=12), st.integers(0, 1000))
+def test_registers_of_a_long_period_go_in_several_messages_in_their_order(inputs: list[int], readings: int) -> None:
+    """A year of quarter hours names up to 70 000 readings in a register; nothing is lost, doubled or put behind another."""
+    start, end = month_bounds(START.date(), 12)
+    code = ACTIVE_ENERGY_IMPORT
+    values = tuple(
+        RegisterValue("taf3-1.sm", 3, code.with_tariff(number), number, -1, 30, start, end, int(GATEWAY_OK), (9_999_999,) * count, end)
+        for number, count in enumerate(inputs)
+    )
+    signed = tuple(SignedReading(item, bytes(64), 7) for item, _ in reading(START, 1) * readings)
+    parts = parts_of(signed, values)
+    assert tuple(value for _, part in parts for value in part) == values
+    assert [len(part) for part, _ in parts] == [len(signed)] + [0] * (len(parts) - 1)
+    assert all(part for _, part in parts) or len(parts) == 1 or readings
+    assert all(sum(8 * len(value.inputs) for value in part) <= OCTETS_PER_MESSAGE for _, part in parts)
+
+
+@pytest.mark.req("TAF-03", "WAN-05")
+def test_a_year_of_registers_fits_the_partners_limit(bench: Bench) -> None:
+    start, end = month_bounds(START.date(), 12)
+    profile = evaluation_profile(3, "billing", valid_from=start, billing_months=12)
+    values = [
+        RegisterValue(
+            profile.profile_id, 3, ACTIVE_ENERGY_IMPORT.with_tariff(n), n, -1, 30, start, end, GATEWAY_OK, (9_999_999,) * 70_000, end
+        )
+        for n in range(5)
+    ]
+    with bench.journal.transaction():
+        ids = bench.evaluation.send(profile, (start, end), end, registers=values)
+    messages = bench.journal.pending(100)
+    assert [message.message_id for message in messages] == ids
+    assert all(len(message.body) <= PARTNERS_LIMIT for message in messages)
+    assert [value for message in messages for value in decode_delivery(message.body).registers] == values

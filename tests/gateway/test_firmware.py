@@ -139,6 +139,9 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(tmp_path)
 
 
+@pytest.mark.step("3.3.3", event="firmware_ordered")
+@pytest.mark.step("3.3.5", event="firmware_downloaded")
+@pytest.mark.step("3.3.5", event="firmware_verified")
 async def test_from_the_order_to_the_restart(bench: Bench) -> None:
     async with bench.running():
         bench.order()
@@ -154,6 +157,8 @@ async def test_from_the_order_to_the_restart(bench: Bench) -> None:
     assert load_update(bench.folder).state is UpdateState.ACTIVATION_PENDING
 
 
+@pytest.mark.step("3.3.7", "3.5.7", event="firmware_activated")
+@pytest.mark.step("3.4.1", event="firmware_not_certified")
 async def test_a_version_that_passes_its_test_and_reaches_the_administrator_is_kept(bench: Bench) -> None:
     bench.trial(emergency=True)
     async with bench.running():
@@ -172,6 +177,7 @@ async def test_only_an_emergency_is_told_to_be_uncertified(bench: Bench) -> None
         await until(lambda: bench.told(Log.CONSUMER) == ["firmware_activated"])
 
 
+@pytest.mark.step("3.3.7", event="firmware_rolled_back")
 async def test_a_version_that_fails_its_self_test_is_given_up(bench: Bench) -> None:
     bench.trial()
     bench.upkeep.failed = ("self_test.clock", "journal.chain")
@@ -226,6 +232,7 @@ def test_a_version_whose_start_locks_the_gateway_is_given_up(bench: Bench) -> No
     ],
     ids=["signer", "downgrade", "another", "hash", "none"],
 )
+@pytest.mark.step("3.3.4", event="firmware_rejected")
 async def test_what_is_not_acceptable_is_rejected_and_told(bench: Bench, octets: bytes, version: str, code: str) -> None:
     bench.package.write_bytes(octets)
     async with bench.running():

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from tests.storage.samples import entry, signed
 from smgw.cli.journal import open_gateway_journal
 from smgw.core.log_event import Log
 from smgw.gateway.boot import load_record
-from smgw.gateway.config import GatewayFolder, StorageLimits
+from smgw.gateway.config import GatewayFolder, LinkConfig, StorageLimits
 from smgw.gateway.firmware_model import Slots
 from smgw.security.secret_file import load_secret
 from smgw.security.software import SoftwareModule
@@ -176,3 +177,28 @@ def test_signing_needs_a_gateway(tmp_path: Path) -> None:
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
     assert "identity.missing" in done.stderr
+
+
+BROKEN = bytes.fromhex("1b1b1b1b01010101760500001b1b1b1b1a000000")
+"""An SML file whose checksum is wrong."""
+
+
+@pytest.mark.req("LMN-04", "LOG-01")
+@pytest.mark.step("1.2.1", event="link_lost")
+@pytest.mark.step("1.2.3", "1.3.1", event="telegram_rejected")
+def test_a_line_that_is_lost_and_a_telegram_that_is_broken_are_told(folder: GatewayFolder) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as meter:
+        meter.settimeout(60)
+        heard = f"tcp://127.0.0.1:{meter.getsockname()[1]}"
+        links = (LinkConfig("heard", heard), LinkConfig("gone", "tcp://127.0.0.1:1"))
+        folder.save(msgspec.structs.replace(folder.load(), links=links))
+        with started(folder) as running:
+            with meter.accept()[0] as line:
+                line.sendall(BROKEN)
+            # The line is opened again only after everything that came over it was judged.
+            meter.accept()[0].close()
+            running.stop()
+    with open_gateway_journal(folder.path) as journal:
+        told = [stored.entry for stored in journal.log(Log.SYSTEM)]
+    assert {entry.parameters["link"] for entry in told if entry.event == "link_lost"} == {"gone"}
+    assert {entry.parameters["link"] for entry in told if entry.event == "telegram_rejected"} == {"heard"}

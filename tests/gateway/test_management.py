@@ -36,6 +36,9 @@ def channel(tmp_path: Path) -> Iterator[Channel]:
 
 
 @pytest.mark.req("ADM-02", "LIFE-09")
+@pytest.mark.step("2.3.4", "2.1.2", "2.1.3", "3.2.2", "5.2.15", event="profile_installed")
+@pytest.mark.step("2.1.3", "3.5.7", event="contract_changed")
+@pytest.mark.step("3.2.2", event="consumer_registered")
 def test_profiles_are_installed_logged_and_take_effect(channel: Channel) -> None:
     assert [channel.put(profile).status for profile in all_profiles()] == [201] * 4
     assert channel.installed == all_profiles()
@@ -242,6 +245,7 @@ def test_the_system_log_can_be_read_in_pages(channel: Channel) -> None:
 
 
 @pytest.mark.req("LOG-01", "ADM-10")
+@pytest.mark.step("1.5.1", "3.2.2", "3.5.6", "5.2.10", event="administrator_read")
 def test_what_the_administrator_reads_is_logged_once_a_day(channel: Channel) -> None:
     for resource in ("state", "log/system", "log/system/1", "rts/meter", "state", "log/system/7"):
         assert channel.ask(channel.command("GET", resource)).status == 200
@@ -254,6 +258,7 @@ def test_what_the_administrator_reads_is_logged_once_a_day(channel: Channel) -> 
 
 
 @pytest.mark.req("LOG-01")
+@pytest.mark.step("3.2.2", event="credentials_changed")
 def test_a_consumer_is_told_of_a_changed_log_in_but_not_of_a_changed_language(channel: Channel) -> None:
     first = consumer_profile()
     for number, changes in enumerate(({}, {"language": "en"}, {"digest_md5": "1" * 32}, {"user_name": "other"}), 1):

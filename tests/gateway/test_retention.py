@@ -221,6 +221,7 @@ def test_acknowledged_messages_are_forgotten_with_the_readings_they_prove(world:
 # how it goes
 
 
+@pytest.mark.step("1.5.3", "2.4.4", event="retention_deleted")
 def test_each_block_is_told_in_the_step_that_deletes_it(world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BLOCK_ROWS", 10)
     told = world(contract(7))

@@ -53,6 +53,7 @@ def test_an_event_that_changes_nothing_is_not_logged(keeper: StateKeeper, journa
 
 
 @pytest.mark.parametrize(("state", "event"), sorted(pair for pair in TRANSITIONS if pair[0] in WAY))
+@pytest.mark.step("4.1.1", event="state_changed")
 def test_every_transition_of_the_table_is_carried_out_and_logged_twice(
     state: State, event: Event, keeper: StateKeeper, journal: Journal
 ) -> None:
@@ -90,6 +91,8 @@ def test_time_that_was_valid_all_along_counts_once_the_storage_is_back(keeper: S
     assert keeper.state is State.NORMAL
 
 
+@pytest.mark.step("1.4.1", event="storage_full")
+@pytest.mark.step("1.4.1", event="storage_available")
 def test_full_storage_is_told_and_so_is_its_end(keeper: StateKeeper, journal: Journal) -> None:
     for event in WAY[State.NORMAL]:
         keeper.handle(event)

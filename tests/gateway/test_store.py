@@ -79,6 +79,8 @@ def test_each_reading_is_stored_with_a_signature_that_verifies(bench: Bench) -> 
 
 
 @pytest.mark.req("WAN-05")
+@pytest.mark.step("1.2.1", event="meter_found")
+@pytest.mark.step("3.2.2", event="profile_activated")
 def test_reading_event_and_message_are_one_step(bench: Bench) -> None:
     bench.store.commit(Outcome([reading(1)], [Event("meter_found", {"meter": METER_ID})]))
     assert (bench.journal.count_readings(), bench.journal.delivery_counts()) == (1, (1, 0))

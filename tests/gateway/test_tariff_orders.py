@@ -69,6 +69,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.mark.req("TAF-06", "LOG-01")
+@pytest.mark.step("2.2.3.5", event="read_out_ordered")
 def test_a_read_out_sends_daily_values_and_tells_the_consumer_why(desk: Desk) -> None:
     answer = desk.read_out()
     body = msgspec.json.decode(answer.body)

@@ -120,6 +120,7 @@ async def pass_time(bench: Bench, time: timedelta) -> None:
 
 
 @pytest.mark.req("STATE-03")
+@pytest.mark.step("3.5.3", "4.1.1", event="self_test_failed")
 async def test_a_test_that_fails_says_what_was_tested_and_what_failed(bench: Bench) -> None:
     async with running(bench):
         pass
@@ -134,6 +135,7 @@ async def test_a_test_that_fails_says_what_was_tested_and_what_failed(bench: Ben
 
 
 @pytest.mark.req("STATE-03")
+@pytest.mark.step("2.3.4", "3.2.3", "3.3.8", "3.5.3", event="self_test_passed")
 async def test_a_gateway_tests_itself_at_start_every_24_hours_and_on_demand(bench: Bench) -> None:
     bench.synchronise()
     async with running(bench):
@@ -156,6 +158,7 @@ async def test_a_gateway_tests_itself_at_start_every_24_hours_and_on_demand(benc
 
 
 @pytest.mark.req("STATE-01", "STATE-03")
+@pytest.mark.step("4.1.1", event="integrity_error")
 async def test_a_broken_store_leads_to_secure_state_boot(bench: Bench) -> None:
     bench.store_fault = IntegrityFault("journal.chain", "readings: row 7 was altered")
     async with running(bench):

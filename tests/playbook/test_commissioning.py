@@ -45,6 +45,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.mark.req("LIFE-01", "LIFE-03", "LIFE-04", "LIFE-05", "LIFE-06", "LIFE-07")
 @ORDERS
+@pytest.mark.step("2.3.1.1", event="certificate_changed")
+@pytest.mark.step("2.3.1.3", event="initial_configuration_loaded")
+@pytest.mark.step("2.3.1.3", "2.3.2", event="local_access_granted")
+@pytest.mark.step("2.3.2", event="local_interface_disabled")
+@pytest.mark.step("2.3.3", event="phase_changed")
 def test_a_gateway_comes_from_the_works_to_its_first_call(tmp_path: Path, order: tuple[Action, ...]) -> None:
     world = copy_of(tmp_path / "gateway")
     met = [world.phase]
@@ -63,6 +68,7 @@ def test_a_gateway_comes_from_the_works_to_its_first_call(tmp_path: Path, order:
     assert events.count("phase_changed") == 5
     assert events.count("initial_configuration_loaded") == 1
     assert events.count("local_interface_disabled") == 1
+    assert {"certificate_changed", "local_access_granted"} <= set(events)
     assert not world.keeper.record.waiting
     world.keeper.close()
 
@@ -122,6 +128,7 @@ def test_the_first_configurator_has_no_right_of_the_integrator(world: World) -> 
 
 
 @pytest.mark.req("LIFE-06")
+@pytest.mark.step("2.3.1.3", event="local_access_refused")
 def test_three_wrong_pins_lock_whatever_happens_to_the_power(world: World) -> None:
     assert world.ask(INTEGRATOR, A.IMPORT_ROOT, pin="0")["code"] == "local.pin"
     world.power_cycle()
@@ -262,6 +269,7 @@ BAD_FILES = {
 
 @pytest.mark.req("LIFE-05")
 @pytest.mark.parametrize("name", BAD_FILES)
+@pytest.mark.step("2.3.1.3", event="initial_configuration_refused")
 def test_of_a_bad_initial_configuration_file_nothing_is_stored(tmp_path: Path, name: str) -> None:
     make, code = BAD_FILES[name]
     world = copy_of(tmp_path / "gateway", *SEAL_FIRST)

@@ -84,7 +84,7 @@ PROCESSES: tuple[Process, ...] = (
         ProcessStep("2.1.2", "partners configured in communication profiles", "profile_installed", (_S, _C)),
         ProcessStep("2.1.3", "tariff profiles stored", "profile_installed", (_S, _C)),
         ProcessStep("2.1.3", "the consumer sees who is to get what", "contract_changed", (_L,)),
-        ProcessStep("2.2.1", "connects to the participant", "channel_opened", (_S,)),
+        ProcessStep("2.2.1", "connects to the participant, told with what the connection carries", "dispatched", (_S, _L)),
         ProcessStep("2.2.1", "no connection to the participant", "handshake_failed", (_S,)),
         ProcessStep("2.2.2.3", "wake-up call for a participant's order", "wake_up_accepted", (_S,)),
         ProcessStep("2.2.2.3", "wake-up call with wrong signature", "wake_up_signature_invalid", (_S,)),

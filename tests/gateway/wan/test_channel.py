@@ -57,6 +57,7 @@ async def post(session: Streams, body: bytes, host: str = HOST, target: str = CO
 
 
 @pytest.mark.req("WAN-03")
+@pytest.mark.step("2.2.4", event="peer_not_configured")
 async def test_another_administrator_than_the_configured_one_is_told_once_and_gets_nothing(commands: Commands) -> None:
     stranger = identity(Role.GWA, "stranger", ADMINISTRATOR_KEYS)
     async with listening(commands.clock, stranger) as listener, running(commands, listener) as channel:
@@ -112,6 +113,9 @@ async def test_what_is_no_call_of_the_interface_gets_its_status(commands: Comman
     ],
     ids=["nothing", "no message", "altered", "for somebody else", "by somebody else", "to another gateway", "too old"],
 )  # fmt: skip
+@pytest.mark.step("2.2.4", event="content_signature_invalid")
+@pytest.mark.step("2.2.4", event="content_unreadable")
+@pytest.mark.step("3.2.2", event="command_rejected")
 async def test_what_is_no_command_is_refused_barely_logged_with_its_code_and_the_channel_stands(
     commands: Commands, document: object, event: str, code: str
 ) -> None:
@@ -167,6 +171,8 @@ async def test_what_is_no_http_ends_the_channel_and_it_comes_back(commands: Comm
 
 
 @pytest.mark.req("WAN-08")
+@pytest.mark.step("2.3.3", "2.2.2.4", "3.3.2", "5.2.9", event="channel_opened")
+@pytest.mark.step("3.3.6", event="channel_closed")
 async def test_the_channel_is_opened_told_and_closed(commands: Commands) -> None:
     async with listening(commands.clock) as listener:
         async with running(commands, listener) as channel:

@@ -110,6 +110,9 @@ async def test_an_answer_that_is_none_changes_nothing(bench: Bench, octets: byte
 
 
 @pytest.mark.req("TIME-01", "TIME-02")
+@pytest.mark.step("2.3.4", event="time_synchronised")
+@pytest.mark.step("1.3.3", event="clock_valid")
+@pytest.mark.step("1.3.3", event="clock_stepped")
 async def test_the_first_answer_sets_the_clock_and_makes_it_valid(bench: Bench) -> None:
     bench.reference.ahead = timedelta(hours=1)
     async with listening(bench.base) as listener, bench.running(listener):

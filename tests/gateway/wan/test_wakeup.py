@@ -104,6 +104,7 @@ async def called(bench: Bench) -> None:
 
 
 @pytest.mark.req("WAN-01")
+@pytest.mark.step("2.2.2.3", "3.3.1", event="wake_up_accepted")
 async def test_the_administrators_packet_calls_once_and_gets_no_answer(bench: Bench) -> None:
     async with listening(bench.receiver()) as receiver:
         with send(receiver, bench.packet()) as caller:
@@ -131,6 +132,7 @@ async def test_the_time_is_stored_before_anybody_is_called(bench: Bench) -> None
 
 
 @pytest.mark.req("WAN-05")
+@pytest.mark.step("2.2.2.3", event="wake_up_replayed")
 async def test_what_was_accepted_stays_so_after_a_restart(bench: Bench) -> None:
     bench.receiver().datagram_received(bench.packet(), None)
     again = bench.receiver()
@@ -165,6 +167,8 @@ async def test_a_full_disk_keeps_nobody_from_calling(bench: Bench, monkeypatch: 
     ],
     ids=["other recipient", "bad length", "signed by another", "too old", "future"],
 )
+@pytest.mark.step("2.2.2.3", event="wake_up_signature_invalid")
+@pytest.mark.step("2.2.2.3", event="wake_up_out_of_time")
 async def test_whoever_else_sends_calls_nobody(bench: Bench, data: bytes, told: list[tuple[str, str]]) -> None:
     bench.receiver().datagram_received(data, None)
     assert bench.calls == 0
@@ -178,6 +182,7 @@ async def test_without_valid_time_nothing_is_accepted(bench: Bench) -> None:
     assert bench.told() == [("wake_up_out_of_time", "wakeup.clock")]
 
 
+@pytest.mark.step("3.2.2", event="wake_up_configured")
 async def test_the_administrator_sets_port_window_and_order(bench: Bench) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
