@@ -173,6 +173,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "command.rate": ErrorCode("More than 1000 commands were obeyed within ten minutes", "Wait until the first of them are ten minutes old."),
     "command.recipient": ErrorCode("A command is meant for another gateway", "Check the gateway id that the command was made for."),
     "command.resource": ErrorCode("There is no such resource, or no right to it", "See docs/wan-interface.md for what can be asked."),
+    "command.template": ErrorCode("A template can't be filled so", "The detail names what is missing; see `smgw administrator template list`."),
     "command.body": ErrorCode("The body of a command has not its form", "The detail names the field."),
     "command.profile": ErrorCode("A profile does not fit its rules or the other profiles", "The detail names the field; correct the profile and send it with a higher version."),
     # keys and files of commands (see smgw.cli.credentials)

@@ -1,0 +1,108 @@
+"""`smgw administrator template`: profiles for the common contracts."""
+
+import getpass
+import sys
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import msgspec
+import typer
+
+from smgw.administrator.profile_templates import TEMPLATES, Consumer, Order, fill
+from smgw.cli.administrator_parts import AsJson, DataFolder, TokenFile, Url, asking, faults_shown, print_json, say, show_table
+from smgw.core.errors import ConfigError
+from smgw.core.instant import parse_time
+from smgw.core.profiles import PROFILE_KINDS, CommunicationProfile, Profile, profile_key
+from smgw.protocol.digest_auth import CONSUMER_REALM, Algorithm, ha1
+from smgw.security.secret_file import load_secret
+
+app = typer.Typer(help="Profiles for the common contracts.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_templates(as_json: AsJson = False) -> None:
+    """List the templates and the meters that each takes."""
+    rows = [
+        {"name": name, "title": one.title, "meters": one.meters, "tenants": "one for each meter" if one.tenants else "one"}
+        for name, one in TEMPLATES.items()
+    ]
+    show_table(rows, {"name": "Template", "title": "For", "meters": "Meters", "tenants": "Consumers"}, as_json)
+
+
+@app.command("fill")
+def fill_template(
+    template: Annotated[str, typer.Argument(help="Name of the template.")],
+    meter: Annotated[list[str], typer.Option(help="DIN id of a meter; repeat in the template's order.")],
+    point: Annotated[list[str], typer.Option(help="Metering point id of each meter; repeat.")],
+    consumer: Annotated[list[str], typer.Option(help="ID:USER of the consumer, or of each tenant; repeat.", metavar="ID:USER")],
+    supplier: Annotated[Path, typer.Option(help="Communication profile of the supplier, JSON.", metavar="FILE")],
+    begins: Annotated[str, typer.Option("--from", help="Begin of the contracts, 2026-04-01T00:00:00+02:00.", metavar="TIME")],
+    grid: Annotated[Path | None, typer.Option(help="That of the grid operator; the supplier's by default.", metavar="FILE")] = None,
+    ends: Annotated[str, typer.Option("--to", help="End of the contracts.", metavar="TIME")] = "",
+    link: Annotated[str, typer.Option(help="The gateway's line that the meters are connected to.")] = "meter1",
+    password: Annotated[
+        list[Path] | None, typer.Option(help="File with the consumer's password, readable by its owner alone; repeat. Else it is asked.")
+    ] = None,
+    version: Annotated[int, typer.Option(help="Version of all profiles.", min=1)] = 1,
+    put: Annotated[str, typer.Option(help="Have this gateway hold them; without it they are printed.", metavar="GATEWAY")] = "",
+    data: DataFolder = Path(),
+    url: Url = "",
+    token: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the profiles of a template, and print them or have a gateway hold them.
+
+    Example: smgw administrator template fill household --meter 1SGW0010000001 --point DE0001 --consumer consumer1.sm:ann
+    --supplier emt1.json --from 2026-04-01T00:00:00+02:00
+    """
+    with faults_shown(as_json):
+        partner = _partner(supplier)
+        order = Order(
+            tuple(meter),
+            tuple(_consumer(text, password, index) for index, text in enumerate(consumer)),
+            partner,
+            _partner(grid) if grid is not None else partner,
+            tuple(point),
+            parse_time(begins).astimezone(UTC),
+            parse_time(ends).astimezone(UTC) if ends else None,
+            link,
+            version,
+        )
+        profiles = fill(template, order)
+    if not put:
+        print_json([{"kind": _kind(profile), "id": profile_key(profile), "profile": profile} for profile in profiles])
+        return
+    with asking(data, url, token, as_json) as client:
+        for profile in profiles:
+            address = "/".join(quote(part, safe="") for part in (put, "profiles", _kind(profile), profile_key(profile)))
+            client.ask("PUT", f"/gateways/{address}", msgspec.to_builtins(profile))
+    say(f"{put} shall hold {len(profiles)} profiles")
+
+
+def _kind(profile: Profile) -> str:
+    return next(name for name, kind in PROFILE_KINDS.items() if isinstance(profile, kind))
+
+
+def _partner(path: Path) -> CommunicationProfile:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CommunicationProfile)
+    except OSError as problem:
+        raise ConfigError("command.template", f"{path.name}: {problem.strerror}") from problem
+    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+        raise ConfigError("command.template", f"{path.name}: {str(problem)[:200]}") from problem
+
+
+def _consumer(text: str, files: list[Path] | None, index: int) -> Consumer:
+    consumer_id, _, user = text.partition(":")
+    if not user:
+        raise ConfigError("command.template", f"consumers: {text[:40]}: write it like `consumer1.sm:ann`")
+    if files:
+        secret = load_secret(files[min(index, len(files) - 1)]).decode()
+    elif sys.stdin.isatty():
+        secret = getpass.getpass(f"Password of {user}: ")
+    else:
+        raise ConfigError("command.template", f"password of {user}: name a file with --password")
+    digests = (ha1(algorithm, user, CONSUMER_REALM, secret) for algorithm in (Algorithm.MD5, Algorithm.SHA256))
+    return Consumer(consumer_id, user, *digests)
