@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,22 @@ async def _reachable(*ports: int) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.req("MEAS-05")
+def test_a_load_profile_has_the_factor_applied_and_the_readings_do_not(folder: ParticipantFolder) -> None:
+    arguments = ("--data", str(folder.path), "--meter", METER, "--day", str(DAY))
+    rows: dict[int, list[dict[str, str]]] = {}
+    for factor in (1, 40):
+        code, out, _ = run("load-profile", *arguments, "--factor", str(factor))
+        assert code == 0
+        rows[factor] = list(csv.DictReader(io.StringIO(out)))
+    readings = list(csv.DictReader(io.StringIO(run("export", *arguments, "--obis", "1-0:1.8.0*255")[1])))
+    assert len(rows[1]) == len(readings) - 1 >= 92
+    for plain, raised, before, after in zip(rows[1], rows[40], readings, readings[1:], strict=False):
+        energy = Decimal(after["value"]) - Decimal(before["value"])
+        assert (Decimal(plain["energy"]), Decimal(plain["power"]), plain["power_unit"]) == (energy, 4 * energy, "W")
+        assert (Decimal(raised["energy"]), Decimal(raised["power"])) == (40 * energy, 160 * energy)
+        assert plain["end_utc"] == after["target_time_utc"]
+    code, out, err = run("load-profile", "--data", str(folder.path), "--meter", "1SGW0010000009", "--day", str(DAY))
+    assert (code, out, "participant.no_meter" in err) == (3, "", True)

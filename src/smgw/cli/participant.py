@@ -21,6 +21,7 @@ from smgw.core.quantity import unit_symbol
 from smgw.net.clock import ClockPort, SystemClock
 from smgw.participant.config import ParticipantFolder
 from smgw.participant.database import connect, connect_read_only
+from smgw.participant.load import day_load_csv
 from smgw.participant.records import Records, day_csv
 from smgw.participant.registry import DEFAULT_PERIOD_S, Registry
 from smgw.participant.service import run_participant
@@ -98,6 +99,25 @@ def export(
             raise ConfigError("participant.no_meter", meter)
         codes = [Obis.parse(obis)] if obis else [register.span.obis for register in found.registers]
         sys.stdout.write(day_csv(records.store, meter, codes, day.date()))
+
+
+@app.command("load-profile")
+def load_profile(
+    data: DataFolder,
+    meter: Annotated[str, typer.Option(help="Meter id.")],
+    day: Annotated[datetime, typer.Option(help="Local day, for example 2026-11-21.", formats=["%Y-%m-%d"])],
+    obis: Annotated[str, typer.Option(help="Register of energy or volume.")] = "1-0:1.8.0*255",
+    factor: Annotated[int, typer.Option(help="Factor of current and voltage transformers.", min=1, max=1_000_000)] = 1,
+) -> None:
+    """Print a day's load profile as CSV: energy and average power of each register period, with the transformer factor applied.
+
+    Example: smgw participant load-profile --data emt --meter 1SGW0010000001 --day 2026-11-21 --factor 40 > load.csv
+    """
+    with _faults_shown(), _records(data) as records:
+        found = records.meter(meter)
+        if found is None:
+            raise ConfigError("participant.no_meter", meter)
+        sys.stdout.write(day_load_csv(records.store, found, Obis.parse(obis), day.date(), factor))
 
 
 @contextmanager
