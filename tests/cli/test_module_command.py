@@ -69,7 +69,7 @@ def test_what_is_missing_or_too_much_is_named(tmp_path: Path) -> None:
     shown = run("check", "--data", path)
     assert "module: STRANGE must not be there" in shown.stdout
     assert "gateway: GW_PIN is missing" in shown.stdout
-    assert "installation: 2 differences" in shown.stdout
+    assert "installation, differences: 2" in shown.stdout
     world.keeper.close()
 
 

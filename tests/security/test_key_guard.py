@@ -217,7 +217,9 @@ def test_a_seal_certificate_belongs_to_its_key(backend: ModuleBackend, ticks: Ti
     for kind, certificate in zip(("TLS", "SIG", "ENC"), triple, strict=True):
         guard.import_certificate(f"GW_WAN_{kind}_CRT_PRE", der(certificate), chain)
     inventory = take_inventory(guard)
-    assert [file.subject for file in inventory.files if file.name == "GW_WAN_SIG_CRT_PRE"] == [triple.sig.subject.rfc4514_string()]
+    assert [file.subject for file in inventory.files if file.name == "GW_WAN_SIG_CRT_PRE"] == [
+        "SERIALNUMBER=1,CN=EBSI0012345678.SMGW,O=SM-Test-PKI-DE,C=DE"
+    ]
     assert {key.state for key in inventory.keys if key.name in PRE} == {"prepared"}
     assert {key.name: key.use for key in inventory.keys} == {
         "IMPORT": "any",

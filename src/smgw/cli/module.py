@@ -91,6 +91,6 @@ def check_command(data: DataFolder = Path(), as_json: AsJson = False) -> None:
             _say(f"{place}: {', '.join(sorted(held[place])) or 'nothing'}")
         for one in differences:
             _say(f"{one.place}: {one.name} {'is missing' if one.missing else 'must not be there'}")
-        _say(f"{life.phase}: {'exactly what the phase demands' if not differences else f'{len(differences)} differences'}")
+        _say(f"{life.phase}, {'exactly what the phase demands' if not differences else f'differences: {len(differences)}'}")
     if differences:
         raise typer.Exit(DIFFERENT)

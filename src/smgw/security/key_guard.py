@@ -36,6 +36,9 @@ CHALLENGE_OCTETS = 32
 MAX_WRONG_PINS = 3
 MIN_PIN = 10
 ADMINISTRATOR = "GWADM_"
+NEXT = "GWADM_NEXT_"
+SUCCESSOR_USES = ("TLS", "SIG", "ENC", "AUT")
+"""The administrator's keys; AUT last, because it opens the others."""
 MAX_CHAIN = 4
 
 _MARK = b"smgw module authentication 1\x00"
@@ -60,7 +63,7 @@ class KeyState(StrEnum):
     """Name what a WAN key may do."""
 
     PREPARED = "prepared"
-    """Made; signs its own request."""
+    """Made and usable, for its own request and in personalisation; never put into regular use, or not yet."""
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
     """Kept, and used no more."""
@@ -338,6 +341,29 @@ class KeyGuard:
             self._backend.put_file(name, der)
         else:
             raise UsageError("module.file", name[:80])
+
+    def stage_successor(self, certificates: Mapping[str, bytes], issuers: Sequence[bytes]) -> None:
+        """Take the keys of an administrator to be (TLS, SIG, ENC, AUT), which count for nothing before `take_successor`.
+
+        Raises: as `import_certificate`.
+        """
+        for use in SUCCESSOR_USES:
+            self.import_certificate(f"{NEXT}{use}", certificates[use], issuers)
+
+    def take_successor(self) -> None:
+        """Let the administrator to be take the present one's place; without one nothing happens. The AUT key changes last."""
+        self._require_session()
+        staged = {use: f"{NEXT}{use}_PUB" for use in SUCCESSOR_USES if f"{NEXT}{use}_PUB" in self._backend.files()}
+        for use, name in staged.items():
+            self._backend.put_file(f"{ADMINISTRATOR}{use}_PUB", self._backend.get_file(name))
+        self.end_authentication()
+        self.drop_successor()
+
+    def drop_successor(self) -> None:
+        """Forget an administrator to be."""
+        for use in SUCCESSOR_USES:
+            if f"{NEXT}{use}_PUB" in self._backend.files():
+                self._backend.delete_file(f"{NEXT}{use}_PUB")
 
     # Inside
 

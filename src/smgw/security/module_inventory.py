@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509.oid import NameOID
 
 from smgw.core.key_inventory import GATEWAY_PIN, STORAGE_KEY, pair_names, split_generation
 from smgw.security.key_guard import KeyGuard, ModuleState
@@ -72,7 +73,8 @@ def _key(module: SecurityModule, guard: KeyGuard | None, name: str) -> KeyObject
 def _file(name: str, data: bytes) -> FileObject:
     try:
         certificate = x509.load_der_x509_certificate(data)
-        subject, start, end = certificate.subject.rfc4514_string(), certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        subject = certificate.subject.rfc4514_string({NameOID.SERIAL_NUMBER: "SERIALNUMBER"})
+        start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         return FileObject(name, len(data))
     return FileObject(name, len(data), subject, start, end)
