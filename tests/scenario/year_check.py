@@ -357,7 +357,7 @@ def _delivered(connection: Any, contract: EvaluationProfile, evidence: Evidence,
         if sent != len(due):
             problems.append(f"{contract.profile_id}: {len(due)} readings due, {sent} sent")
     # Warnings and signals of a prepaid contract are of a moment; everything that is billed is of a period.
-    query = "SELECT obis, period_start, period_end, raw FROM register_value WHERE contract = ? AND period_start < period_end"
+    query = "SELECT obis, period_start, period_end, raw FROM register_value WHERE contract = ? AND (taf <> 12 OR period_start < period_end)"
     there = Counter(connection.execute(query, (contract.profile_id,)).fetchall())
     booked = Counter(
         (v.obis.hex, _us(v.period_start), _us(v.period_end), "" if v.raw is None else str(v.raw))
