@@ -37,12 +37,12 @@ class Client:
         except OSError as problem:
             raise ConfigError("secret.missing", path.name) from problem
 
-    def ask(self, method: str, path: str, body: object = None) -> Any:
+    def ask(self, method: str, path: str, body: object = None, timeout_s: float = TIMEOUT_S) -> Any:
         """Ask below `/api/v1`; gives what the answer holds, or its octets when it is no JSON.
 
         Raises: Refused with the administrator's code, Unavailable administrator.not_running.
         """
-        status, kind, data = self._exchange(method, f"/api/v1{path}", None if body is None else msgspec.json.encode(body))
+        status, kind, data = self._exchange(method, f"/api/v1{path}", None if body is None else msgspec.json.encode(body), timeout_s)
         if kind != "application/json":
             return data
         try:
@@ -53,8 +53,8 @@ class Client:
             raise _refusal(answer)
         return answer
 
-    def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, str, bytes]:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+    def _exchange(self, method: str, path: str, body: bytes | None, timeout_s: float) -> tuple[int, str, bytes]:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
         headers = {"Authorization": f"Bearer {self._token}"} | ({"Content-Type": "application/json"} if body is not None else {})
         try:
             connection.request(method, path, body, headers)

@@ -61,8 +61,8 @@ class ManagementChannel:
         self.dialling = False
 
     def call(self) -> None:
-        """Open the channel now; nothing happens when it is open."""
-        if not self.connected:
+        """Open the channel now; nothing happens when it is open and stays so."""
+        if not self.connected or self._breaking_up:
             self._called.set()
 
     def break_up(self) -> None:
