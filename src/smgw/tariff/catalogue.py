@@ -177,7 +177,7 @@ _ROWS: Final[tuple[tuple[str, str, str, str, str, str, str, str, bool], ...]] = 
         "Prepaid tariff",
         "Prepaid-Tarif",
         "one energy register; loaded credits",
-        "what was used, and the remaining credit",
+        "what was used in the period, and the remaining credit, which goes on into the next",
         "any divisor of a day",
         "each usable reading and each credit: warning, signal to cut off, signal to release",
         "none: an unusable reading uses up no credit, and a clock fault never causes a cut-off",
