@@ -16,7 +16,7 @@ from smgw.administrator.exchanges import PERSONALISATION, Exchanges
 from smgw.administrator.initial_configuration import AUTHENTICATION_FILE, Address, load_authentication, make_initial_configuration
 from smgw.administrator.service import run_administrator
 from smgw.core.identifiers import DeviceId
-from smgw.core.life_cycle import Action, Actor, Phase
+from smgw.core.life_cycle import Actor, Phase
 from smgw.gateway.lifecycle import load_record
 from smgw.gateway.own_identity import seal_of
 from smgw.gateway.phases import run_phases, sign_installed_program
@@ -79,7 +79,7 @@ class Site:
     def audit(self) -> list[str]:
         """Give the administrator's audit trail as `action: result`, oldest first."""
         books = self.books()
-        trail = [f"{entry.action}: {entry.result}" for entry in books.audit.entries()] if hasattr(books.audit, "entries") else []
+        trail = [f"{entry.action}: {entry.result}" for entry, _ in books.audit.entries()]
         books.close()
         return trail
 
@@ -149,8 +149,3 @@ async def site(path: Path, world: World) -> AsyncIterator[Site]:
             await made.kill()
             stop.set()
             await asyncio.wait((running,), timeout=LIMIT_S)
-
-
-def rights(*actions: Action) -> set[Action]:
-    """Give a set of actions."""
-    return set(actions)

@@ -33,6 +33,8 @@ LOOK_S = 1.0
 """How often an open channel looks for new profiles in the inventory, in real seconds."""
 OBSERVE_LOOKS = 30
 """A gateway's state is fetched every so many looks."""
+HANG_UP_S = 10.0
+"""So long a gateway has to close its channel after an exchange of keys."""
 ACTOR = "administrator"
 
 _T = TypeVar("_T")
@@ -62,6 +64,10 @@ class GatewaySession:
         self._client = HttpClient(channel, f"{gateway.device_id.lower()}.sm")
         self.begun = True
         """Whether the gateway takes profiles: time and self-test come first in its life."""
+
+    def has_begun(self) -> bool:
+        """Tell whether the gateway took what was sent last."""
+        return self.begun
 
     async def command(self, method: str, resource: str, body: object = None, command_id: str = "") -> Answer:
         """Send one command and give its verified answer; the same `command_id` is obeyed once, and answered the same again.
@@ -99,6 +105,10 @@ class GatewaySession:
             if held[kind].get(profile_key(profile), 0) >= profile.version:
                 continue
             answer = await self.command("PUT", f"rts/{kind}/{profile_key(profile)}", profile)
+            if answer.code in ("lifecycle.phase", "lifecycle.order"):
+                # It comes again: the gateway's life has not come so far yet.
+                self.begun = False
+                break
             result = "done" if answer.status < 300 else answer.code
             office.books.audit.note(office.clock.now(), ACTOR, f"install {kind} profile", f"{device_id}/{profile_key(profile)}", result)
             log.info("profile_sent", gateway=device_id, kind=kind, profile=profile_key(profile), result=result)
@@ -179,7 +189,7 @@ async def serve_gateway(
                     require_standing()
                     with office.clock.hold():
                         await exchange_keys(session, office.keys, exchange, gateway.sig, office.clock.now())
-                    # The gateway closes this channel, too, and calls again with its new keys.
+                    await _hung_up(channel)
                     return
                 revision = _revision(office)
                 if revision != seen or looks % OBSERVE_LOOKS == 0:
@@ -191,6 +201,7 @@ async def serve_gateway(
                             revision = seen
                         elif revision != seen:
                             await session.reconcile()
+                            revision = revision if session.has_begun() else seen
                             await session.work_off()
                         await session.observe()
                         if await _let_go(office, session, device_id, revision):
@@ -204,6 +215,13 @@ async def serve_gateway(
         log.warning("gateway_refused", gateway=device_id, code=fault.code)
     except SmgwError as fault:
         log.info("gateway_disconnected", gateway=device_id, code=fault.code)
+
+
+async def _hung_up(channel: Streams) -> None:
+    """Wait until the gateway has closed its channel, as it does before it calls with new keys."""
+    with suppress(TimeoutError, OSError):
+        async with asyncio.timeout(HANG_UP_S):
+            await channel.reader.read(1)
 
 
 def _revision(office: Office) -> tuple[int, int]:

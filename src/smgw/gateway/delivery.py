@@ -5,6 +5,7 @@ Source: WAN-01, WAN-02, WAN-03, WAN-05, WAN-06, WAN-07, LOG-03.
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import msgspec
 from cryptography import x509
 
 from smgw.codec.notice import decode_notice
+from smgw.core.delivery import Delivery
 from smgw.core.errors import DecodeFault, PeerFault, SecurityFault, SmgwError, Unavailable
 from smgw.core.profiles import CommunicationProfile, EvaluationProfile
 from smgw.gateway.logs import Recorder, partner_event
@@ -31,6 +33,10 @@ CONTENT_TYPE = "application/cms"
 RETRY_FIRST = timedelta(seconds=2)
 RETRY_LAST = timedelta(minutes=15)
 BATCH = 100
+FORMER_MARGIN = timedelta(days=1)
+"""New keys are in force at the latest so long after their certificate begins."""
+MAX_FORMER = 3
+"""So many former certificates travel along at most."""
 REFUSALS_IN_ORDER = 3
 """So often a refused message is tried before those behind it are."""
 
@@ -59,6 +65,8 @@ class Sender(NamedTuple):
     clock: ClockPort
     service: CommunicationProfile | None = None
     """The administrator's end point for notices and for what it passes on."""
+    former: tuple[x509.Certificate, ...] = ()
+    """SIG certificates of the keys before the present one, newest first."""
 
 
 def retry_delay(attempts: int) -> timedelta:
@@ -180,6 +188,7 @@ class Pump:
             recipient=_certificate(partner.enc_certificate),
             cipher=partner.content_cipher,
             oid_profile=partner.oid_profile,
+            others=_former(sender, way.delivery),
         )
         facts = _facts(message, partner, way)
         owners = self._owners(message)
@@ -209,6 +218,14 @@ class Pump:
         """List the consumers whose values a message holds."""
         profiles = (p for p in self._sender.journal.profiles("evaluation") if isinstance(p, EvaluationProfile))
         return [profile.consumer_id for profile in profiles if profile.profile_id == message.profile_id]
+
+
+def _former(sender: Sender, delivery: Delivery | None) -> Sequence[x509.Certificate]:
+    """Give the certificates by which readings can be verified that an earlier key of this gateway signed; they travel along."""
+    if delivery is None or not sender.former:
+        return ()
+    since = sender.signer.certificate.not_valid_before_utc + FORMER_MARGIN
+    return sender.former if any(signed.reading.capture_time <= since for signed in delivery.readings) else ()
 
 
 def _facts(message: OutboxMessage, partner: CommunicationProfile, way: Way) -> dict[str, object]:

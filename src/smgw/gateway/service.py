@@ -27,7 +27,7 @@ from smgw.gateway.beginning import Beginning
 from smgw.gateway.clock import GatewayClock
 from smgw.gateway.config import GatewayConfig, GatewayFolder, LinkConfig
 from smgw.gateway.contracts import contract_terms
-from smgw.gateway.delivery import Pump, Sender
+from smgw.gateway.delivery import MAX_FORMER, Pump, Sender
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.firmware import Firmware, Host
 from smgw.gateway.firmware import Parts as FirmwareParts
@@ -137,6 +137,7 @@ class Gateway:
                 self.recorder,
                 self.clock,
                 service_of(self.config.administrator),
+                self.identity.former[:MAX_FORMER],
             )
         )
         notifier = Notifier(

@@ -8,7 +8,7 @@ Source: EMT-01, WAN-03, WAN-06, WAN-07, SEC-03; 20-wan-crypto-pki 1.6, 3.5.
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -23,12 +23,14 @@ from smgw.core.delivery import Delivery
 from smgw.core.errors import CertificateRejected, PeerFault, SecurityFault
 from smgw.core.instant import Clock, utc_text
 from smgw.core.notices import Notice
+from smgw.core.reading import SignedReading
 from smgw.net.identity import Identity
 from smgw.participant.registry import Registry
 from smgw.participant.store import Arrival, ParticipantStore, Stored
 from smgw.pki.chain import CertificateUse, ValidatedCertificate
 from smgw.pki.names import Role
 from smgw.security.content import SignerClaim, open_content, sign_encapsulated, verify_envelope
+from smgw.security.octet_signature import elliptic_keys
 from smgw.security.reading_signature import verify_reading
 
 MAX_CONTENT_OCTETS = 2 * 1024 * 1024
@@ -56,6 +58,8 @@ class Opened(NamedTuple):
     content: bytes
     signer: ValidatedCertificate
     received_at: datetime
+    former: tuple[x509.Certificate, ...] = ()
+    """The signer's earlier certificates, by which readings may be signed that waited while keys were renewed."""
 
 
 class Inbox:
@@ -114,19 +118,25 @@ class Inbox:
         return notice
 
     def _open(self, message: bytes, message_id: str, roles: frozenset[Role], named_as: ValidatedCertificate | None) -> Opened:
-        content, signer = self._content(message, roles, named_as)
+        content, signer, former = self._content(message, roles, named_as)
         delivery = decode_delivery(content)
         if delivery.pseudonymous is not (signer.role in RELAYS) or (not delivery.pseudonymous and delivery.sender != str(signer.device_id)):
             raise SecurityFault("delivery.sender", delivery.sender)
         if not delivery.pseudonymous:
             self._registry.require_gateway(delivery.sender)
         self._judge(delivery, message_id)
-        return Opened(delivery, message, content, signer, self._clock.now())
+        return Opened(delivery, message, content, signer, self._clock.now(), former)
 
-    def _content(self, message: bytes, roles: frozenset[Role], named_as: ValidatedCertificate | None) -> tuple[bytes, ValidatedCertificate]:
-        """Open a message whose signer has one of the roles and, where given, the name of the connected peer."""
+    def _content(
+        self, message: bytes, roles: frozenset[Role], named_as: ValidatedCertificate | None
+    ) -> tuple[bytes, ValidatedCertificate, tuple[x509.Certificate, ...]]:
+        """Open a message whose signer has one of the roles and, where given, the name of the connected peer.
+
+        Gives content, signer, and those further certificates of the signer that travel along: each in good standing, too.
+        """
         now = self._clock.now()
         signers: list[ValidatedCertificate] = []
+        former: list[x509.Certificate] = []
 
         def signer(claim: SignerClaim) -> x509.Certificate:
             if claim.certificate is None:
@@ -135,12 +145,17 @@ class Inbox:
             if named_as is not None and (validated.common_name, validated.role) != (named_as.common_name, named_as.role):
                 raise SecurityFault("delivery.sender", f"{validated.common_name} over the connection of {named_as.common_name}")
             signers.append(validated)
+            for other in claim.others:
+                one = self._identity.trust.validate(other, now=now, use=CertificateUse.SIG, roles=roles)
+                if one.common_name != validated.common_name:
+                    raise SecurityFault("delivery.sender", f"{one.common_name} beside {validated.common_name}")
+                former.append(one.certificate)
             return validated.certificate
 
         opened = open_content(
             message, module=self._identity.module, recipient=self._identity.recipient, signer=signer, limit=MAX_CONTENT_OCTETS
         )
-        return opened.content, signers[0]
+        return opened.content, signers[0], tuple(former)
 
     def _judge(self, delivery: Delivery, message_id: str) -> None:
         if delivery.recipient != self._name:
@@ -184,11 +199,10 @@ def verify_readings(opened: Opened) -> Arrival:
 
     Raises: SecurityFault delivery.reading_signature.
     """
-    key = opened.signer.certificate.public_key()
-    assert isinstance(key, ec.EllipticCurvePublicKey), "the path check admits no other"
+    keys = elliptic_keys((opened.signer.certificate, *opened.former))
     # Under a pseudonym the form admits no signature: it would tell which gateway measured.
     for signed in () if opened.delivery.pseudonymous else opened.delivery.readings:
-        verify_reading(signed, key)
+        _verify_by_any(signed, keys)
     return Arrival(
         delivery=opened.delivery,
         message=opened.message,
@@ -197,6 +211,17 @@ def verify_readings(opened: Opened) -> Arrival:
         signer_fingerprint=opened.signer.certificate.fingerprint(hashes.SHA256()),
         received_at=opened.received_at,
     )
+
+
+def _verify_by_any(signed: SignedReading, keys: Sequence[ec.EllipticCurvePublicKey]) -> None:
+    """Verify a reading by the present key of its gateway, or by one of those before. Raises: SecurityFault delivery.reading_signature."""
+    for key in keys[:-1]:
+        try:
+            verify_reading(signed, key)
+        except SecurityFault:
+            continue
+        return
+    verify_reading(signed, keys[-1])
 
 
 def verify_and_store(store: ParticipantStore, opened: Opened) -> Stored:

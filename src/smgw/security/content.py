@@ -6,7 +6,7 @@ Source: 20-wan-crypto-pki 1.6; WAN-03; SEC-03.
 """
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from cryptography import x509
@@ -97,16 +97,27 @@ def seal(
     shared_info: table.SharedInfoForm = "rfc5753",
     compress: bool = False,
     include_certificate: bool = True,
+    others: Iterable[x509.Certificate] = (),
 ) -> bytes:
     """Encrypt content for the recipient's ENC certificate and sign the result with our SIG key; returns DER.
 
-    `cipher` is a name of CONTENT_CIPHERS. Raises: CertificateRejected cms.key_usage, cms.certificate for a certificate
+    `cipher` is a name of CONTENT_CIPHERS, `others` are further certificates that travel along.
+    Raises: CertificateRejected cms.key_usage, cms.certificate for a certificate
     that is not meant for this; UsageError cms.choice.
     """
     envelope = encrypt_envelope(
         content, module=module, recipient=recipient, cipher=cipher, oid_profile=oid_profile, shared_info=shared_info, compress=compress
     )
-    return _sign(envelope, table.ID_AUTH_ENVELOPED_DATA, module, signer, include_certificate=include_certificate, detached=False)
+    carried = [_party(one).encoded for one in others]
+    return _sign(
+        envelope,
+        table.ID_AUTH_ENVELOPED_DATA,
+        module,
+        signer,
+        include_certificate=include_certificate,
+        detached=False,
+        others=carried,
+    )
 
 
 def encrypt_envelope(
@@ -258,7 +269,14 @@ def key_identifier(certificate: x509.Certificate) -> bytes:
 
 
 def _sign(
-    content: bytes, content_type: table.Oid, module: ContentKeys, signer: Credential, *, include_certificate: bool, detached: bool
+    content: bytes,
+    content_type: table.Oid,
+    module: ContentKeys,
+    signer: Credential,
+    *,
+    include_certificate: bool,
+    detached: bool,
+    others: Sequence[bytes] = (),
 ) -> bytes:
     return signed.sign(
         content,
@@ -267,6 +285,7 @@ def _sign(
         sign_digest=lambda digest: module.sign_digest(signer.key_name, digest),
         include_certificate=include_certificate,
         detached=detached,
+        others=others,
     )
 
 

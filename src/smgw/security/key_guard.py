@@ -10,7 +10,7 @@ Source: SEC-01; LIFE-03; LIFE-04; LIFE-06; LIFE-08; LIFE-11; 20-wan-crypto-pki 4
 import hashlib
 import hmac
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise
 

@@ -6,7 +6,7 @@ Source: 20-wan-crypto-pki 1.6, 9 (security note); RFC 5652 5; WAN-03.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cryptography import x509
@@ -15,7 +15,7 @@ from cryptography.hazmat import asn1
 
 from smgw.codec.cms import algorithms as table
 from smgw.codec.cms import der
-from smgw.codec.cms.party import Party
+from smgw.codec.cms.party import Party, party_of
 from smgw.codec.cms.structures import (
     EncapsulatedContentInfo,
     SignedContentInfo,
@@ -25,7 +25,7 @@ from smgw.codec.cms.structures import (
     decode,
     elements,
 )
-from smgw.core.errors import DecodeFault, LimitFault, SecurityFault, UsageError
+from smgw.core.errors import CertificateRejected, DecodeFault, LimitFault, SecurityFault, UsageError
 
 
 class SignerClaim(NamedTuple):
@@ -38,17 +38,29 @@ class SignerClaim(NamedTuple):
     key_id: bytes | None
     issuer_and_serial: bytes | None
     certificate_der: bytes | None
+    others_der: tuple[bytes, ...] = ()
+    """Further certificates that travel along, at most seven; nothing is known of them yet."""
+
+    @property
+    def others(self) -> tuple[x509.Certificate, ...]:
+        """Parse the further certificates. Raises: DecodeFault cms.structure."""
+        return tuple(_parse(one) for one in self.others_der)
 
     @property
     def certificate(self) -> x509.Certificate | None:
         """Parse the certificate that travels along. Raises: DecodeFault cms.structure."""
-        if self.certificate_der is None:
-            return None
-        try:
-            return x509.load_der_x509_certificate(self.certificate_der)
-        except (ValueError, x509.InvalidVersion, Warning) as error:
-            raise DecodeFault("cms.structure", "carried certificate") from error
+        return None if self.certificate_der is None else _parse(self.certificate_der)
 
+
+def _parse(encoded: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(encoded)
+    except (ValueError, x509.InvalidVersion, Warning) as error:
+        raise DecodeFault("cms.structure", "carried certificate") from error
+
+
+MAX_CARRIED = 8
+"""Certificates that a message carries at most."""
 
 ContentDigest = Callable[[table.Digest], bytes]
 """Give the digest of content that is too large to be held, by the hash that the signature asks for."""
@@ -70,14 +82,15 @@ def sign(
     sign_digest: Callable[[bytes], bytes],
     include_certificate: bool = True,
     detached: bool = False,
+    others: Sequence[bytes] = (),
 ) -> bytes:
     """Sign content; returns the DER of ContentInfo(SignedData).
 
     `sign_digest` turns a digest into a DER ECDSA signature; the digest is the one that goes with the signer's curve.
-    Detached content is not part of the result.
+    Detached content is not part of the result. `others` are further certificates (DER) that travel along with the signer's.
     """
     encapsulated = b"" if detached else der.context(0, der.tlv(der.OCTET_STRING, content))
-    return _sign(lambda row: row.new(content).digest(), encapsulated, content_type, signer, sign_digest, include_certificate)
+    return _sign(lambda row: row.new(content).digest(), encapsulated, content_type, signer, sign_digest, include_certificate, others)
 
 
 def sign_by_digest(
@@ -99,6 +112,7 @@ def _sign(
     signer: Party,
     sign_digest: Callable[[bytes], bytes],
     include_certificate: bool,
+    others: Sequence[bytes] = (),
 ) -> bytes:
     row = table.DIGESTS[signer.curve.digest]
     attributes = _signed_attributes(content_type, content_digest(row))
@@ -116,7 +130,7 @@ def _sign(
         der.small_integer(3),
         der.tlv(der.SET, der.algorithm(row.oid)),
         der.tlv(der.SEQUENCE, der.oid(content_type), encapsulated),
-        der.context(0, signer.encoded) if include_certificate else b"",
+        der.context(0, *sorted((signer.encoded, *others))) if include_certificate else b"",
         der.tlv(der.SET, signer_info),
     )
     return der.tlv(der.SEQUENCE, der.oid(table.ID_SIGNED_DATA), der.context(0, signed_data))
@@ -207,13 +221,28 @@ def _only_signer(signed_data: SignedData) -> SignerInfo:
 
 def _claim(signed_data: SignedData, signer_info: SignerInfo) -> SignerClaim:
     carried = elements(signed_data.certificates)
-    if signed_data.certificates is not None and (len(carried) != 1 or carried[0][0] != der.SEQUENCE):
-        raise DecodeFault("cms.structure", "not exactly one X.509 certificate")
-    certificate = carried[0] if carried else None
+    is_set = 1 <= len(carried) <= MAX_CARRIED and all(one[0] == der.SEQUENCE for one in carried)
+    if signed_data.certificates is not None and not is_set:
+        raise DecodeFault("cms.structure", "not one to eight X.509 certificates")
     sid = signer_info.sid
+    name = sid if isinstance(sid, bytes) else asn1.encode_der(sid)
+    own = carried if len(carried) <= 1 else [one for one in carried if name in _names_of(one)]
+    if len(carried) > 1 and len(own) != 1:
+        raise DecodeFault("cms.structure", "not exactly one certificate of the signer")
+    certificate = own[0] if own else None
+    others = tuple(one for one in carried if one is not certificate)
     if isinstance(sid, bytes):
-        return SignerClaim(sid, None, certificate)
-    return SignerClaim(None, asn1.encode_der(sid), certificate)
+        return SignerClaim(sid, None, certificate, others)
+    return SignerClaim(None, name, certificate, others)
+
+
+def _names_of(encoded: bytes) -> tuple[bytes, bytes]:
+    """Give what a signer can be named by. Raises: DecodeFault cms.structure."""
+    try:
+        party = party_of(_parse(encoded))
+    except CertificateRejected as error:
+        raise DecodeFault("cms.structure", "carried certificate") from error
+    return party.key_id, party.issuer_and_serial
 
 
 def _checked_digest(signed_data: SignedData, signer_info: SignerInfo, claim: SignerClaim, rules: table.Acceptance) -> table.Digest:
