@@ -17,7 +17,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -107,16 +107,26 @@ class _Token:
         return hmac.compare_digest(self.pin, pin)
 
     def use(self, call: Callable[[pkcs11.Session], T]) -> T:
-        """Make one call. Raises: Unavailable module.token when the token is away or fails."""
+        """Make one call; where the session was lost, once more in a new one.
+
+        Raises: Unavailable module.token when the token is away or fails.
+        """
         with self.lock:
             try:
-                return call(self.session)
+                try:
+                    return call(self.session)
+                except _GONE:
+                    self._reopen()
+                    return call(self.session)
             except PKCS11Error as problem:
-                if isinstance(problem, _GONE):
-                    with suppress(ConfigError, Unavailable):
-                        self.session = self._open()
-                        self.count += 1
                 raise Unavailable("module.token", type(problem).__name__) from problem
+
+    def _reopen(self) -> None:
+        try:
+            self.session = self._open()
+        except ConfigError as problem:
+            raise Unavailable("module.token", problem.code) from problem
+        self.count += 1
 
 
 class _InitializeArguments(ctypes.Structure):
@@ -196,7 +206,7 @@ class Pkcs11Module:
         Raises: ConfigError module.missing, module.locked, module.library; Unavailable module.token.
         """
         module = cls(token_of(library, label, pin), lock)
-        if module._find_storage() is None:
+        if module._token.use(_storage) is None:
             raise ConfigError("module.missing", f"token {label} is empty")
         return module
 
@@ -229,10 +239,9 @@ class Pkcs11Module:
     def sign_digest(self, name: str, digest: bytes) -> bytes:
         """Sign a SHA-256, SHA-384 or SHA-512 digest (told apart by length) with ECDSA; returns DER (r, s)."""
         digest_hash(digest)
-        key = self._find(name)
         # A token need not cut a long digest to the length of its curve; for these curves that is whole octets.
-        short = digest[: _octets(key.public)]
-        plain = self._token.use(lambda _: key.private.sign(short, mechanism=Mechanism.ECDSA))
+        short = digest[: _octets(self._find(name).public)]
+        plain = self._token.use(lambda session: self._key(session, name).private.sign(short, mechanism=Mechanism.ECDSA))
         half = len(plain) // 2
         return utils.encode_dss_signature(int.from_bytes(plain[:half], "big"), int.from_bytes(plain[half:], "big"))
 
@@ -246,7 +255,7 @@ class Pkcs11Module:
         if type(peer.curve) is not type(key.public.curve):
             raise SecurityFault("module.peer_key", peer.curve.name)
         point = peer.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
-        return self._token.use(lambda _: _agree(key.private, point, _octets(key.public)))
+        return self._token.use(lambda session: _agree(self._key(session, name).private, point, _octets(key.public)))
 
     def random(self, count: int) -> bytes:
         """Give unpredictable octets, at most 1 MiB."""
@@ -300,10 +309,8 @@ class Pkcs11Module:
 
     def storage_key(self, purpose: str) -> bytes:
         """Derive the 32-octet key of one encrypted store inside the token; the same purpose always gives the same key."""
-        key, text = self._find_storage(), b"smgw storage key\x00" + purpose.encode()
-        if key is None:
-            raise IntegrityFault("module.damaged", STORAGE_LABEL)
-        return bytes(self._token.use(lambda _: key.sign(text, mechanism=Mechanism.SHA256_HMAC)))
+        text = b"smgw storage key\x00" + purpose.encode()
+        return self._token.use(lambda session: _derive(session, text))
 
     def tls_attach(self, context: ssl.SSLContext, name: str, chain_pem: bytes) -> None:
         """Let a TLS context prove possession of a key inside the token; `chain_pem` holds the end-entity certificate first.
@@ -318,18 +325,18 @@ class Pkcs11Module:
     # Inside
 
     def _find(self, name: str) -> _Key:
+        return self._token.use(lambda session: self._key(session, name))
+
+    def _key(self, session: pkcs11.Session, name: str) -> _Key:
+        """Give a key with a handle of this session."""
         if self._handles[0] != self._token.count:
             self._handles = (self._token.count, {})
         keys = self._handles[1]
-        held = keys.get(name) or self._token.use(lambda session: _load_key(session, name))
+        held = keys.get(name) or _load_key(session, name)
         if held is None:
             raise UsageError("module.no_key", name)
         keys[name] = held
         return held
-
-    def _find_storage(self) -> Any:
-        template = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: STORAGE_LABEL}
-        return self._token.use(lambda session: next(iter(list(session.get_objects(template))), None))
 
     def _labels(self, kind: ObjectClass) -> set[str]:
         template: dict[Attribute, object] = {Attribute.CLASS: kind}
@@ -358,6 +365,19 @@ class Pkcs11Module:
             os.sync()
         finally:
             os.close(handle)
+
+
+def _storage(session: pkcs11.Session) -> Any:
+    """Give the secret that storage keys come from, or None."""
+    template = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: STORAGE_LABEL}
+    return next(iter(list(session.get_objects(template))), None)
+
+
+def _derive(session: pkcs11.Session, text: bytes) -> bytes:
+    secret = _storage(session)
+    if secret is None:
+        raise IntegrityFault("module.damaged", STORAGE_LABEL)
+    return bytes(secret.sign(text, mechanism=Mechanism.SHA256_HMAC))
 
 
 def _renew_storage_key(session: pkcs11.Session) -> None:
