@@ -8,12 +8,13 @@ import pytest
 from cryptography import x509
 
 from smgw.core.errors import CertificateRejected, SmgwError
+from smgw.pki.authorised import sign_package
 from smgw.pki.deployment import PkiFolder
 from smgw.pki.names import Role
-from smgw.pki.renewal import SIGNED_REQUEST, held_keys, make_renewal, renew
+from smgw.pki.renewal import held_keys, make_renewal, renew
 from smgw.pki.requests import make_request_package
 from smgw.pki.triple import GATEWAY_KEYS, PARTICIPANT_KEYS, CertificateTriple, KeyNames
-from smgw.security.content import Credential, sign_encapsulated
+from smgw.security.content import Credential
 from smgw.security.software import SoftwareModule
 
 pytestmark = pytest.mark.req("PKI-01")
@@ -30,8 +31,7 @@ class Lab(NamedTuple):
 
     def signed(self, keys: KeyNames, role: Role, name: str, key: str = "GW_WAN_SIG") -> bytes:
         package = make_request_package(self.module, keys, role, name)
-        signer = Credential(self.triple.sig, key)
-        return sign_encapsulated(package, module=self.module, signer=signer, content_type=SIGNED_REQUEST)
+        return sign_package(package, module=self.module, signer=Credential(self.triple.sig, key))
 
 
 @pytest.fixture

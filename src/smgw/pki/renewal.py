@@ -13,17 +13,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from smgw.core.errors import CertificateRejected, UsageError
 from smgw.core.key_inventory import generation_suffix, split_generation
+from smgw.pki.authorised import MAX_OCTETS, SIGNED_REQUEST, sign_package
 from smgw.pki.chain import CertificateUse
 from smgw.pki.deployment import PkiFolder
 from smgw.pki.requests import make_request_package, read_request_package
 from smgw.pki.triple import CertificateTriple, KeyNames
-from smgw.security.content import Credential, sign_encapsulated, verify_encapsulated
+from smgw.security.content import Credential, verify_encapsulated
 from smgw.security.module import SecurityModule
 from smgw.security.policy import Use, preferred_curve
-
-SIGNED_REQUEST = x509.ObjectIdentifier("0.4.0.127.0.7.4.1.1.2")
-"""CertReqMsgsWithOuterSignature."""
-_MAX_OCTETS = 64 * 1024
 
 
 class Renewal(NamedTuple):
@@ -55,8 +52,7 @@ def make_renewal(module: SecurityModule, old: CertificateTriple, now: datetime) 
         if key not in module.names():
             module.generate(key, preferred_curve(Use.END_ENTITY, now.year))
     package = make_request_package(module, keys, old.role, old.common_name.split(".")[0], contact=_contact(old.sig))
-    signer = Credential(old.sig, held.sig)
-    return Renewal(keys, sign_encapsulated(package, module=module, signer=signer, content_type=SIGNED_REQUEST))
+    return Renewal(keys, sign_package(package, module=module, signer=Credential(old.sig, held.sig)))
 
 
 def renew(
@@ -68,7 +64,7 @@ def renew(
     SecurityFault, DecodeFault cms.*.
     """
     pki.trust(now).validate(old.sig, now=now, use=CertificateUse.SIG, roles=frozenset({old.role}))
-    package = verify_encapsulated(document, signer=lambda _claim: old.sig, content_type=SIGNED_REQUEST, limit=_MAX_OCTETS).content
+    package = verify_encapsulated(document, signer=lambda _claim: old.sig, content_type=SIGNED_REQUEST, limit=MAX_OCTETS).content
     request = read_request_package(package)
     if request.common_name != old.common_name:
         raise CertificateRejected("pki.request", f"{old.common_name} asked for {request.common_name}")
