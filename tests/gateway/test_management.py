@@ -36,6 +36,8 @@ def channel(tmp_path: Path) -> Iterator[Channel]:
 
 
 @pytest.mark.req("ADM-02", "LIFE-09")
+@pytest.mark.step("3.2.2", event="device_assigned")
+@pytest.mark.step("3.2.2", event="device_registered")
 @pytest.mark.step("2.3.4", "2.1.2", "2.1.3", "3.2.2", "5.2.15", event="profile_installed")
 @pytest.mark.step("2.1.3", "3.5.7", event="contract_changed")
 @pytest.mark.step("3.2.2", event="consumer_registered")
@@ -65,6 +67,10 @@ def test_a_repeated_command_is_answered_from_memory_and_not_obeyed_again(channel
 
 
 @pytest.mark.req("ADM-02", "LOG-01")
+@pytest.mark.step("3.2.2", event="consumer_removed")
+@pytest.mark.step("3.2.2", event="device_removed")
+@pytest.mark.step("3.2.2", event="device_unassigned")
+@pytest.mark.step("3.2.2", event="profile_deleted")
 def test_a_profile_is_deleted_once_nothing_needs_it_and_its_versions_stay(channel: Channel) -> None:
     for profile in all_profiles():
         channel.put(profile)
@@ -96,6 +102,10 @@ def test_a_profile_is_read_back_as_its_digest(channel: Channel) -> None:
 
 
 @pytest.mark.req("WAN-06", "LOG-01")
+@pytest.mark.step("3.2.2", event="command_obeyed")
+@pytest.mark.step("2.2.2.5", event="connection_ordered")
+@pytest.mark.step("3.5.7", event="maintenance_done")
+@pytest.mark.step("3.5.8", event="incident_notice")
 def test_a_partner_is_dialled_and_a_consumer_told_on_order(channel: Channel) -> None:
     for profile in all_profiles():
         channel.put(profile)

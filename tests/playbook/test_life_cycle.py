@@ -54,6 +54,7 @@ def logged(life: Site, log: Log = Log.SYSTEM) -> list[str]:
 
 
 @pytest.mark.req("LIFE-08", "LIFE-09", "LIFE-10")
+@pytest.mark.step("2.3.3", event="certificate_changed")
 def test_the_gateway_calls_is_personalised_and_begins_its_work(tmp_path: Path) -> None:
     async def act(life: Site) -> None:
         life.install()
@@ -103,6 +104,7 @@ def test_profiles_come_after_the_self_test_and_by_themselves(tmp_path: Path) -> 
 
 
 @pytest.mark.req("SEC-04", "PKI-01")
+@pytest.mark.step("3.2.2", event="algorithm_switched")
 def test_keys_are_renewed_and_the_algorithm_is_switched_by_the_same_commands(tmp_path: Path) -> None:
     async def act(life: Site) -> None:
         await operational(life)

@@ -76,6 +76,9 @@ async def get(client: HttpClient, what: str) -> bytes:
 
 
 @pytest.mark.req("DIAG-01", "DIAG-02", "LOG-01")
+@pytest.mark.step("4.2.3", event="technician_connected")
+@pytest.mark.step("4.2.6", event="diagnosis_read")
+@pytest.mark.step("4.2.7", event="technician_left")
 async def test_a_technician_reads_reports_and_leaves_no_value_behind(tmp_path: Path) -> None:
     async with measuring(tmp_path) as world:
         await world.quarter()
@@ -114,6 +117,7 @@ async def test_a_technician_reads_reports_and_leaves_no_value_behind(tmp_path: P
 
 
 @pytest.mark.req("DIAG-01", "SEC-03")
+@pytest.mark.step("4.2.5", event="technician_rejected")
 async def test_only_the_admitted_technician_gets_in_and_only_while_admitted(tmp_path: Path) -> None:
     async with measuring(tmp_path) as world:
         who, stranger = technician(world), technician(world, "stranger")

@@ -154,6 +154,7 @@ def stored(folder: ParticipantFolder) -> list[tuple[str, str, bytes]]:
 
 
 @pytest.mark.req("WAN-06", "ADM-08", "ADM-11")
+@pytest.mark.step("2.3.2.4", event="dispatched_pseudonymous")
 async def test_under_a_pseudonym_neither_relay_nor_recipient_learns_what_the_other_knows(tmp_path: Path) -> None:
     folder = recipient(tmp_path / "emt", relays=("test.GWA",))
     async with AsyncExitStack() as stack:
@@ -176,6 +177,7 @@ async def test_under_a_pseudonym_neither_relay_nor_recipient_learns_what_the_oth
 
 
 @pytest.mark.req("WAN-06")
+@pytest.mark.step("2.3.3.2", event="dispatched_through")
 async def test_passed_on_openly_a_message_keeps_the_gateway_s_signature(tmp_path: Path) -> None:
     folder = recipient(tmp_path / "emt", relays=("grid.EMT",))
     async with AsyncExitStack() as stack:
@@ -229,6 +231,7 @@ async def test_what_may_not_be_passed_on_stays_queued(
 
 
 @pytest.mark.req("WAN-07", "ADM-06", "LMN-06")
+@pytest.mark.step("2.4.1", event="notice_sent")
 async def test_a_disturbance_is_told_to_the_administrator_and_to_the_partner_it_concerns_once(tmp_path: Path) -> None:
     folder = recipient(tmp_path / "emt")
     async with AsyncExitStack() as stack:
