@@ -66,7 +66,8 @@ def timeline(start: datetime, end: datetime, lanes: Sequence[tuple[str, bool, Se
     marks, months = _marks(start, end)
     for mark in marks:
         parts.append(f'<line x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{TOP}" y2="{bottom}" stroke="var(--line)"/>')
-        parts.append(f'<text x="{x(mark) + 4:.1f}" y="{bottom + 18}">{_label(mark, months=months)}</text>')
+        if x(mark) < WIDTH - 60:
+            parts.append(f'<text x="{x(mark) + 4:.1f}" y="{bottom + 18}">{_label(mark, months=months)}</text>')
     for moment, word in _changes(start, end):
         middle = x(moment + timedelta(hours=12))
         parts.append(
@@ -91,14 +92,19 @@ def timeline(start: datetime, end: datetime, lanes: Sequence[tuple[str, bool, Se
 
 
 def bars(periods: Sequence[tuple[str, str, Sequence[tuple[int, int]]]]) -> str:
-    """Draw how each period of a register divides into stages; the table beside it is the twin."""
+    """Draw how each period divides into stages, register by register; the table beside it is the twin."""
+    periods = sorted(periods, key=lambda period: period[1])
     largest = max((sum(max(raw, 0) for _, raw in parts) for _, _, parts in periods), default=0)
     if not largest or len(periods) < 3:
         return ""
     stages = sorted({stage for _, _, parts in periods for stage, _ in parts if stage != ERROR_REGISTER_TARIFF})
-    step = min(56.0, (WIDTH - 24) / len(periods))
+    registers = sorted({register for _, register, _ in periods})
+    step = min(44.0, (WIDTH - 24) / (len(periods) + len(registers)))
     drawn = []
     for number, (name, register, parts) in enumerate(periods):
+        left = 8 + step * (number + registers.index(register))
+        if number == 0 or periods[number - 1][1] != register:
+            drawn.append(f'<text x="{left:.1f}" y="132">{escape(register)}</text>')
         y = 112.0
         for stage, raw in parts:
             tall = 104 * max(raw, 0) / largest
@@ -107,17 +113,15 @@ def bars(periods: Sequence[tuple[str, str, Sequence[tuple[int, int]]]]) -> str:
             fill = "var(--bad)" if error else _STAGES.get(stage, "var(--line-strong)")
             word = "error register" if error else f"stage {stage}"
             about = f"<title>{escape(f'{name}, {register}, {word}')}</title>"
-            drawn.append(
-                f'<rect x="{8 + step * number:.1f}" y="{y:.2f}" width="{step - 6:.1f}" height="{tall:.2f}" fill="{fill}">{about}</rect>'
-            )
+            drawn.append(f'<rect x="{left:.1f}" y="{y:.2f}" width="{step - 6:.1f}" height="{tall:.2f}" fill="{fill}">{about}</rect>')
+    width = 16 + step * (len(periods) + len(registers) - 1)
     keys = "".join(
         f'<span class="key" style="background:{_STAGES.get(stage, "var(--line-strong)")}"></span>stage {stage}' for stage in stages
     )
     keys += '<span class="key" style="background:var(--bad)"></span>error register'
-    line = f'<line x1="0" x2="{16 + step * len(periods):.0f}" y1="112.5" y2="112.5" stroke="var(--line-strong)"/>'
-    width = 16 + step * len(periods)
+    line = f'<line x1="0" x2="{width:.0f}" y1="112.5" y2="112.5" stroke="var(--line-strong)"/>'
     return (
-        f'<div class="bars"><svg viewBox="0 0 {width:.0f} 116" width="{width:.0f}" role="img"'
+        f'<div class="bars"><svg viewBox="0 0 {width:.0f} 138" width="{width:.0f}" role="img"'
         f' aria-label="Periods divided into stages; the table gives the values">{"".join(drawn)}{line}</svg>'
         f'<p class="small muted">{keys}</p></div>'
     )
