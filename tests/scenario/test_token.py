@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 from tests.scenario.whole_gateway import FOUNDED, World, until, world
-from tests.softhsm import write_configuration
+from tests.softhsm import LABELS, PIN, library, write_configuration
 
 from smgw.administrator.config import AdministratorFolder
 from smgw.net.identity import create_keys, install_certificates, open_module
 from smgw.pki.names import Role
 from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS
 from smgw.security.module_folder import CONFIG_FILE, MODULE_FILE, SECRET_FILE, MixedModule
-from smgw.security.pkcs11 import Pkcs11Module
+from smgw.security.pkcs11 import Pkcs11Module, token_of
 from smgw.simulation.provisioning import DEFAULT_GATEWAY_ID, ORGANISATION
 
 
@@ -55,3 +55,30 @@ async def test_with_keys_in_tokens_commands_are_answered_and_readings_delivered(
     assert (folder / MODULE_FILE).exists() == (tls_keys == "software")
     assert (folder / CONFIG_FILE).exists()
     assert open_module(folder).names() == sorted({*GATEWAY_KEYS, "GW_HAN_TLS"})
+
+
+@pytest.mark.req("SEC-01", "MEAS-01")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_token_that_is_away_for_a_while_costs_no_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepare(state: World) -> None:
+        move_into_token(state, Role.SMGW, "software", 0)
+        AdministratorFolder(state.layout.administrator).inventory.unlink()
+        state.provision()
+
+    async with world(tmp_path, prepare=prepare) as state:
+        await until(lambda: len(state.gateway.journal.profiles("evaluation")) == 2, "profiles")
+        await state.move_to(FOUNDED.replace(second=10))
+        await state.feed(state.meter.telegram(state.clock.now()))
+        first = await state.quarter()
+        await state.delivered()
+        token = token_of(library(), LABELS[0], PIN.encode())
+        with monkeypatch.context() as patch:
+            patch.setattr(token, "label", "pulled out")
+            token.session.close()
+            second = await state.quarter()
+            assert second not in state.readings()
+        third = await state.quarter()
+        await state.delivered()
+        assert {first, second, third} <= set(state.readings())
+        assert None not in state.readings().values()
+        assert state.refusals() == []

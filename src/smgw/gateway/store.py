@@ -53,6 +53,7 @@ class ReadingStore:
         self._profiles = evaluation_profiles
         self._state_event = state_event
         self._queued = queued
+        self._unsigned: list[Reading] = []
         self._backlog: list[tuple[Reading, bytes]] = []
         self._events: list[Event] = []
         self._given_up = 0
@@ -66,13 +67,14 @@ class ReadingStore:
         """Readings stored since the start."""
 
     def commit(self, outcome: Outcome, closed: Callable[[Reading], datetime] = lambda reading: reading.target_time) -> None:
-        """Store one step's outcome; while the store takes nothing, readings wait and the state says so."""
-        if not (outcome.readings or outcome.events or outcome.decided or self._backlog or self._events):
+        """Store one step's outcome; while store or security module take nothing, readings wait and the state says so."""
+        if not (outcome.readings or outcome.events or outcome.decided or self._unsigned or self._backlog or self._events):
             return
-        self._backlog += [(reading, sign_reading(self._module, self._key_name, reading)) for reading in outcome.readings]
+        self._unsigned += outcome.readings
         self._events += outcome.events
         now = self._clock.now()
         try:
+            self._sign()
             if self._refused:
                 # All that waits is evaluated only when at least a few octets find room: telegrams come every second.
                 self._journal.set_state(_PROBE, b"\1")
@@ -98,9 +100,18 @@ class ReadingStore:
         if count:
             self._queued()
 
+    def _sign(self) -> None:
+        """Sign what waits, each value once; a security module that is away leaves the rest waiting."""
+        while self._unsigned:
+            self._backlog.append((self._unsigned[0], sign_reading(self._module, self._key_name, self._unsigned[0])))
+            del self._unsigned[0]
+
     def _give_up_oldest(self) -> None:
-        self._given_up += max(len(self._backlog) - BACKLOG_LIMIT, 0)
-        del self._backlog[:-BACKLOG_LIMIT], self._events[:-BACKLOG_LIMIT]
+        surplus = max(len(self._backlog) + len(self._unsigned) - BACKLOG_LIMIT, 0)
+        self._given_up += surplus
+        # What is signed is older than what isn't.
+        signed = min(surplus, len(self._backlog))
+        del self._backlog[:signed], self._unsigned[: surplus - signed], self._events[:-BACKLOG_LIMIT]
 
     def _given_up_event(self) -> list[Event]:
         return [Event("values_given_up", {"count": str(self._given_up)})] if self._given_up else []
