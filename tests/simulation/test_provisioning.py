@@ -9,7 +9,7 @@ from tests.gateway.gateway_parts import START
 from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorFolder
 from smgw.core.profiles import PROFILE_KINDS, Profile
-from smgw.gateway.config import GatewayFolder, LinkConfig
+from smgw.gateway.config import GatewayFolder, LinkConfig, WakeUpConfig
 from smgw.gateway.profile_rules import check_profile
 from smgw.net.identity import TRIPLE_FILE, load_identity
 from smgw.pki.names import Role
@@ -110,3 +110,18 @@ def test_the_gateway_gets_a_configuration_that_it_loads(layout: Layout) -> None:
     config = GatewayFolder(layout.gateway).load()
     assert (config.device_id, config.han_port, config.administrator.time_port) == (DEFAULT_GATEWAY_ID, 7, 3)
     assert [link.name for link in config.links] == ["household"]
+
+
+@pytest.mark.req("WAN-04")
+def test_how_a_gateway_is_called_stays_as_it_was_set(layout: Layout) -> None:
+    administrator, folder = identities(layout)[Role.GWA], GatewayFolder(layout.gateway)
+    provision_gateway(layout, SYSTEM, administrator, ())
+    config = folder.load()
+    on_wake_up = msgspec.structs.replace(config.administrator, connection="on_wake_up")
+    folder.save(msgspec.structs.replace(config, administrator=on_wake_up, wake_up=WakeUpConfig(host="127.0.0.1", port=15_200)))
+    provision_gateway(layout, SYSTEM, administrator, ())
+    again = folder.load()
+    assert (again.administrator.connection, again.wake_up.port) == ("on_wake_up", 15_200)
+    folder.config.write_bytes(b"{}")
+    provision_gateway(layout, SYSTEM, administrator, ())
+    assert folder.load().administrator.connection == "permanent"

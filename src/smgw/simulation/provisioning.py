@@ -5,7 +5,7 @@ What exists is kept; doing it twice changes nothing.
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorConfig, AdministratorFolder
+from smgw.core.errors import ConfigError
 from smgw.core.identifiers import DeviceId, server_id_of
 from smgw.core.obis import Obis
 from smgw.core.profiles import CommunicationProfile, ConsumerProfile, EvaluationProfile, MeterProfile, Profile, RegisterProfile, profile_key
@@ -310,16 +311,22 @@ def administrator_of(system: System, triple: CertificateTriple) -> GatewayAdmini
 
 
 def provision_gateway(layout: Layout, system: System, administrator: CertificateTriple, links: tuple[LinkConfig, ...]) -> None:
-    """Write the gateway's initial configuration, and sign the program that it will run: administrator, links, HAN port."""
+    """Write the gateway's initial configuration, and sign the program that it will run: administrator, links, HAN port.
+
+    When and how it is called by wake-up packet stays as somebody has set it.
+    """
     folder = GatewayFolder(layout.gateway)
-    folder.save(
-        GatewayConfig(
-            device_id=system.gateway_id,
-            administrator=administrator_of(system, administrator),
-            links=links,
-            han_port=system.ports.han,
-        )
+    config = GatewayConfig(
+        device_id=system.gateway_id,
+        administrator=administrator_of(system, administrator),
+        links=links,
+        han_port=system.ports.han,
     )
+    with suppress(ConfigError):
+        before = folder.load()
+        calling = msgspec.structs.replace(config.administrator, connection=before.administrator.connection)
+        config = msgspec.structs.replace(config, administrator=calling, wake_up=before.wake_up)
+    folder.save(config)
     sign_program(folder, system.founded_at)
 
 
