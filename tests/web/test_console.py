@@ -13,14 +13,19 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from cryptography.hazmat.primitives.serialization import Encoding
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 from tests.administrator.interface_parts import PASSWORD, Thread, add_user
+from tests.codec.firmware_packages import CREATED, maker, package
 from tests.gateway.gateway_parts import GATEWAY_ID, METER_ID, START, gateway_identity, meter_profile
 
 from smgw.administrator.api.endpoints import Desk
+from smgw.administrator.campaigns import Plan
+from smgw.administrator.releases import Certified
 from smgw.administrator.users import Role
 from smgw.codec.command import Answer
 from smgw.core.instant import utc_text
+from smgw.core.notices import Notice
 
 FLEET = 60
 PAGES = {
@@ -29,6 +34,8 @@ PAGES = {
     "gateway": f"/gateways/{GATEWAY_ID}",
     "gateway-silent": "/gateways/ESGW0000000009",
     "profile": f"/gateways/{GATEWAY_ID}/profiles/meter/{METER_ID}",
+    "alarms": "/alarms",
+    "campaigns": "/campaigns",
     "proposals": "/proposals",
     "audit": "/audit?check=1",
     "users": "/users",
@@ -75,6 +82,15 @@ def fill(desk: Desk) -> None:
     for resource, result in (("log/system/1", entries), ("state", facts(1))):
         job = books.jobs.add(GATEWAY_ID, "GET", resource, None, at=START, actor="ann", random=desk.random(16))
         books.jobs.end(job, Answer(job.command_id, START, GATEWAY_ID, 200, "", msgspec.Raw(msgspec.json.encode(result))), START)
+    for number, (event, level) in enumerate([("clock_invalid", "WARNING"), ("meter_tamper", "ERROR"), ("made_up_<b>", "FATAL")]):
+        told = {"reason": "no time server", "meter": METER_ID}
+        notice = Notice(f"{number}", f"ESGW{number + 1:010d}", event, number, level, START, METER_ID, False, told)
+        books.alarms.accept(notice, START)
+    books.releases.makers.write_bytes(maker().root.public_bytes(Encoding.PEM))
+    release = books.releases.upload(package(), CREATED, "ann")
+    books.releases.certify([Certified(release.manifest_sha256, "BSI-DSZ-CC-0001-2026")], CREATED, "ann")
+    books.campaigns.create(release.version, Plan(), START, "ann")
+    books.campaigns.step(START, ("127.0.0.1", 1), desk.random)
     job = books.jobs.add(GATEWAY_ID, "POST", "fas/credit", {}, at=START, actor="ann", random=desk.random(16))
     books.jobs.end(job, Answer(job.command_id, START, GATEWAY_ID, 409, "command.profile"), START)
     books.jobs.add(GATEWAY_ID, "GET", "rts/meter", None, at=START, actor="bob", random=desk.random(16))
@@ -203,6 +219,20 @@ def test_one_proposes_and_another_approves(browser: Browser, console: Thread) ->
         own.get_by_role("button", name="Zurückziehen").click()
         expect(page.get_by_role("status")).to_contain_text("Abgelehnt")
         assert page.get_by_role("link", name="Benutzer").count() == 0
+
+
+def test_an_alarm_is_read_and_a_campaign_paused(browser: Browser, console: Thread) -> None:
+    with visit(browser, console) as page:
+        page.goto(f"{console.url}/alarms?unseen=true")
+        before = page.locator("tbody tr").count()
+        page.get_by_role("button", name="Gelesen").first.click()
+        expect(page.get_by_role("status")).to_contain_text("quittiert")
+        expect(page.locator("tbody tr")).to_have_count(before - 1)
+        page.goto(f"{console.url}/campaigns")
+        page.get_by_role("button", name="Anhalten").click()
+        expect(page.locator("section.card").first).to_contain_text("angehalten")
+        page.get_by_role("button", name="Fortsetzen").click()
+        expect(page.locator("section.card").first).to_contain_text("läuft")
 
 
 def test_the_language_stays_once_chosen(browser: Browser, console: Thread) -> None:

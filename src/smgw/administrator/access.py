@@ -44,16 +44,8 @@ HEADERS = {
 }
 OPEN = frozenset({"/healthz", "/login", "/style.css", "/favicon.ico"})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_MISSING = frozenset(
-    {
-        "administrator.not_found",
-        "administrator.unknown_gateway",
-        "administrator.unknown_job",
-        "administrator.unknown_profile",
-        "administrator.unknown_user",
-    }
-)
-"""Codes that mean that there is nothing of that name."""
+_MISSING = ("administrator.not_found", "administrator.unknown_")
+"""How codes begin that mean that there is nothing of that name."""
 
 
 def operator_token(path: Path, random: bytes) -> str:
@@ -169,7 +161,7 @@ def status_of(fault: SmgwError) -> int:
     """Give the HTTP status that tells of a fault."""
     if fault.code == "administrator.unauthorised":
         return HTTPStatus.UNAUTHORIZED
-    if fault.code in _MISSING:
+    if fault.code.startswith(_MISSING):
         return HTTPStatus.NOT_FOUND
     rows: tuple[tuple[type[SmgwError], int], ...] = (
         (SecurityFault, HTTPStatus.FORBIDDEN),

@@ -14,23 +14,21 @@ from smgw.administrator.audit import Audit
 from smgw.administrator.store import Store
 from smgw.core.errors import DomainFault
 from smgw.core.instant import utc_text
+from smgw.core.profiles import PROFILE_KINDS
 
 KINDS = ("profile", "firmware", "keys", "change", "decommission")
 """What can be put under four eyes."""
 
-ORDER_KINDS: tuple[tuple[str, str, str], ...] = (
-    ("PUT", "rts/", "profile"),
-    ("DELETE", "rts/", "profile"),
-    ("", "firmware", "firmware"),
-    ("", "keys", "keys"),
-    ("", "certificates", "keys"),
-    ("", "algorithm", "keys"),
-    ("", "administrator", "change"),
-    ("", "change", "change"),
-    ("", "decommission", "decommission"),
-    ("", "life", "decommission"),
+ORDER_KINDS: tuple[tuple[str, str], ...] = (
+    *((f"rts/{kind}", "profile") for kind in PROFILE_KINDS),
+    ("firmware", "firmware"),
+    ("keys", "keys"),
+    ("rts/administrator", "change"),
+    ("fas/successor", "change"),
+    ("fas/take-over", "change"),
+    ("life", "decommission"),
 )
-"""Method (empty: any but GET) and begin of the resource of a command -> its kind; what stands nowhere is of no kind and needs nobody."""
+"""Begin of the resource of a command that changes something -> its kind; what stands nowhere is of no kind and needs nobody."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS proposal (
@@ -59,10 +57,8 @@ class Proposal(msgspec.Struct, frozen=True):
 
 def kind_of(method: str, resource: str) -> str:
     """Name the kind of a command; empty when it is of none."""
-    for verb, begin, kind in ORDER_KINDS:
-        if resource.startswith(begin) and method != "GET" and verb in ("", method):
-            return kind
-    return ""
+    found = (kind for begin, kind in ORDER_KINDS if f"{resource}/".startswith(f"{begin}/"))
+    return "" if method == "GET" else next(found, "")
 
 
 class Approvals:

@@ -29,7 +29,7 @@ class FleetQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """At most so many days of the first certificate to end are left."""
     firmware: ShortText = ""
     alarm: bool | None = None
-    """Whether the gateway reported that something is wrong and lasts."""
+    """Whether something is wrong and lasts, or something was told that nobody has acknowledged."""
     sort: Literal["device_id", "state", "last_contact", "certificate_days_left", "firmware"] = "device_id"
     limit: Limit = 100
     offset: Number = 0
@@ -46,6 +46,9 @@ class GatewayRow(msgspec.Struct, frozen=True):
     firmware: str
     phase: str
     alarms: int
+    """What is wrong and lasts."""
+    unseen: int
+    """What the gateway told and nobody has acknowledged."""
     certificate_days_left: int
     profiles: int
     meters: int | None
@@ -100,7 +103,7 @@ def facts_of(status: GatewayStatus) -> dict[str, Any]:
         return {}
 
 
-def gateway_row(status: GatewayStatus, reachable: bool) -> GatewayRow:
+def gateway_row(status: GatewayStatus, reachable: bool, unseen: int) -> GatewayRow:
     """Show one gateway of the inventory."""
     facts = facts_of(status)
 
@@ -122,6 +125,7 @@ def gateway_row(status: GatewayStatus, reachable: bool) -> GatewayRow:
         firmware=text("firmware"),
         phase=text("phase"),
         alarms=len(alarms) if isinstance(alarms, list) else 0,
+        unseen=unseen,
         certificate_days_left=status.certificate_days_left,
         profiles=status.profiles,
         meters=count("meters"),
@@ -137,15 +141,20 @@ def _fits(row: GatewayRow, query: FleetQuery) -> bool:
         and query.state in ("", row.state)
         and query.firmware in ("", row.firmware)
         and query.reachable in (None, row.reachable)
-        and query.alarm in (None, row.alarms > 0)
+        and query.alarm in (None, row.alarms + row.unseen > 0)
         and (query.days is None or row.certificate_days_left <= query.days)
     )
+
+
+def _rows(call: Call, found: list[GatewayStatus]) -> list[GatewayRow]:
+    unseen, inventory = call.books.alarms.unseen(), call.books.inventory
+    return [gateway_row(status, inventory.is_connected(status.device_id), unseen.get(status.device_id, 0)) for status in found]
 
 
 def fleet(call: Call) -> Fleet:
     """List the gateways that fit."""
     query: FleetQuery = call.query
-    rows = [gateway_row(status, call.books.inventory.is_connected(status.device_id)) for status in call.books.inventory.status(call.now)]
+    rows = _rows(call, call.books.inventory.status(call.now))
     found = sorted((row for row in rows if _fits(row, query)), key=lambda row: (getattr(row, query.sort), row.device_id))
     return Fleet(len(found), len(rows), found[query.offset : query.offset + query.limit])
 
@@ -166,7 +175,7 @@ def gateway(call: Call) -> GatewayView:
     assert held is not None
     names = [ProfileName(kind, profile_key(profile), profile.version) for kind, profile in call.books.inventory.profiles(status.device_id)]
     return GatewayView(
-        gateway_row(status, call.books.inventory.is_connected(status.device_id)),
+        _rows(call, [status])[0],
         [_certificate("TLS", held.tls, call.now), _certificate("SIG", held.sig, call.now), _certificate("ENC", held.enc, call.now)],
         names,
         facts_of(status),

@@ -11,6 +11,7 @@ from smgw.administrator.approvals import kind_of
 from smgw.administrator.jobs import Job
 from smgw.administrator.orders import JobOrder, Method
 from smgw.core.errors import PeerFault
+from smgw.core.profiles import PROFILE_KINDS
 
 Resource = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._~*:-]{1,80}(/[A-Za-z0-9._~*:-]{1,80}){0,5}\Z")]
 
@@ -70,7 +71,7 @@ def job(call: Call) -> JobRow:
 def add_job(call: Call) -> JobRow | ProposalRow:
     """Queue a command. Raises: PeerFault administrator.request for a profile, which has a resource of its own."""
     device_id, wanted = status_of(call).device_id, call.body
-    if wanted.method != "GET" and wanted.resource.split("/")[0] == "rts":
+    if wanted.method != "GET" and wanted.resource.split("/")[:2] in [["rts", kind] for kind in PROFILE_KINDS]:
         raise PeerFault("administrator.request", "resource: profiles have an address of their own")
     order = JobOrder(device_id, wanted.method, wanted.resource, wanted.body)
     kind = kind_of(wanted.method, wanted.resource)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from smgw.administrator.api import approvals, jobs, logs, profiles, users
+from smgw.administrator.api import alarms, approvals, firmware, jobs, logs, profiles, users
 from smgw.administrator.api.endpoints import Call
 from smgw.administrator.api.routes import read
 from smgw.administrator.console.views import COMMON_ORDERS
@@ -49,6 +49,13 @@ def _profile(call: Call, fields: Fields, _: list[str]) -> Call:
     return call._replace(path={**call.path, "kind": kind, "profile_id": str(body.get(names.get(kind, ""), ""))}, body=body)
 
 
+def _campaign(call: Call, fields: Fields, _: list[str]) -> Call:
+    stages = [int(part) if part.isdigit() and len(part) < 4 else part for part in fields.get("stages", "").replace(",", " ").split()]
+    numbers = {name: fields.get(name, "") for name in ("success_percent", "soak_s", "failure_percent")}
+    plan = {name: int(text) for name, text in numbers.items() if text.isascii() and text.isdigit() and len(text) < 9}
+    return call._replace(body=read({"version": fields.get("version", ""), "plan": {**plan, "stages": stages}}, firmware.NewCampaign))
+
+
 def _new_user(call: Call, fields: Fields, roles: list[str]) -> Call:
     body = {"name": fields.get("name", "").strip(), "password": fields.get("password", ""), "roles": roles}
     return call._replace(body=read(body, users.NewUser))
@@ -85,6 +92,11 @@ FORMS = (
     Form(f"{_GATEWAY}/jobs/{{number}}/cancel", jobs.cancel, f"{_GATEWAY}#jobs", "cancelled"),
     Form(f"{_GATEWAY}/profiles", profiles.put_profile, f"{_GATEWAY}#profiles", "profile_put", _profile),
     Form(f"{_PROFILE}/delete", profiles.remove_profile, f"{_GATEWAY}#profiles", "profile_deleted"),
+    Form("/alarms/{number}/acknowledge", alarms.acknowledge, "/alarms?unseen=true", "alarm"),
+    Form("/campaigns", firmware.begin, "/campaigns", "campaign", _campaign),
+    Form("/campaigns/{number}/pause", firmware.pause, "/campaigns", "campaign"),
+    Form("/campaigns/{number}/resume", firmware.resume, "/campaigns", "campaign"),
+    Form("/campaigns/{number}/abort", firmware.abort, "/campaigns", "campaign"),
     Form("/proposals/{number}/approve", approvals.approve, "/proposals", "approved"),
     Form("/proposals/{number}/reject", approvals.reject, "/proposals", "rejected"),
     Form("/users", users.add_user, "/users", "user_added", _new_user),

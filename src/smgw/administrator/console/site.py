@@ -204,7 +204,7 @@ class Console:
                 "now": now,
                 "all": len(devices),
                 "reachable": sum(map(inventory.is_connected, devices)),
-                "waiting": self._desk.books.approvals.waiting(),
+                "waiting": {"proposals": self._desk.books.approvals.waiting(), "alarms": sum(self._desk.books.alarms.unseen().values())},
             },
         }
 

@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from smgw.administrator.api import approvals, audit, gateways, jobs, logs, profiles, users
+from smgw.administrator.api import alarms, approvals, audit, firmware, gateways, jobs, logs, profiles, users
 from smgw.administrator.api.endpoints import Call, ProposalRow
 from smgw.administrator.api.routes import read
+from smgw.administrator.campaigns import Plan
 from smgw.administrator.console.language import Language
 from smgw.administrator.users import LOCAL, Role
 from smgw.core.life_cycle import Phase
+from smgw.core.log_event import Level
 from smgw.core.profiles import CommunicationProfile, MeterProfile, profile_key
 
 PAGE_ROWS = 50
@@ -19,6 +21,9 @@ FACTS_SHOWN_ELSEWHERE = frozenset({"state", "clock", "firmware", "phase", "alarm
 
 COMMON_ORDERS: dict[str, tuple[str, str]] = {
     "state": ("GET", "state"),
+    "self_test": ("POST", "fas/self-test"),
+    "firmware": ("GET", "firmware/status"),
+    "keys": ("GET", "keys"),
     "meters": ("GET", "rts/meter"),
     "evaluations": ("GET", "rts/evaluation"),
     "communications": ("GET", "rts/communication"),
@@ -58,7 +63,7 @@ def fleet(call: Call, asked: dict[str, str], _: Language) -> Values:
         "sums": {
             "all": everything.all,
             "reachable": sum(row.reachable for row in everything.gateways),
-            "alarm": sum(row.alarms > 0 for row in everything.gateways),
+            "alarm": sum(row.alarms + row.unseen > 0 for row in everything.gateways),
             "expiring": sum(row.certificate_days_left <= 30 for row in everything.gateways),
         },
     }
@@ -138,6 +143,35 @@ def proposals(call: Call, _: dict[str, str], language: Language) -> Values:
     }
 
 
+def alarm_list(call: Call, asked: dict[str, str], language: Language) -> Values:
+    """Show what gateways told by themselves."""
+    given = {name: value for name, value in asked.items() if value and name in ("gateway", "level", "unseen")}
+    query = read({**given, "limit": 2 * PAGE_ROWS, "language": language.code}, alarms.AlarmQuery, strict=False)
+    return {
+        "rows": alarms.alarms(call._replace(query=query)),
+        "query": query,
+        "given": given,
+        "levels": [level.name for level in sorted(Level, reverse=True)],
+    }
+
+
+def campaign_list(call: Call, _: dict[str, str], __: Language) -> Values:
+    """Show releases and campaigns."""
+    rows = firmware.campaigns(call)
+    stopped = [member for row in rows[:1] for member in firmware.members(_of(call, row.id)) if member.code]
+    return {
+        "campaigns": rows,
+        "releases": firmware.releases(call),
+        "failed": stopped[:PAGE_ROWS],
+        "gateways": len(call.books.inventory.gateways()),
+        "plan": Plan(),
+    }
+
+
+def _of(call: Call, number: int) -> Call:
+    return call._replace(path={"number": str(number)}, query=firmware.MembersQuery())
+
+
 def audit_trail(call: Call, asked: dict[str, str], _: Language) -> Values:
     """Show the audit trail; with `check` its whole chain is walked."""
     given = {name: value for name, value in asked.items() if value and name in audit.AuditQuery.__struct_fields__}
@@ -167,6 +201,8 @@ PAGES = (
     Page("/", "fleet.html", fleet, gateways.fleet, "fleet"),
     Page("/gateways/{device_id}", "gateway.html", gateway, gateways.gateway),
     Page("/gateways/{device_id}/profiles/{kind}/{profile_id}", "profile.html", profile, profiles.profile),
+    Page("/alarms", "alarms.html", alarm_list, alarms.alarms, "alarms"),
+    Page("/campaigns", "campaigns.html", campaign_list, firmware.campaigns, "campaigns"),
     Page("/proposals", "proposals.html", proposals, approvals.proposals, "proposals"),
     Page("/audit", "audit.html", audit_trail, audit.trail, "audit"),
     Page("/users", "users.html", user_list, users.users, "users"),
