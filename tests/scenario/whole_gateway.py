@@ -121,7 +121,8 @@ class World:
     """Hold the parts of a running system and the meter's end of its line."""
 
     def __init__(self, path: Path, now: datetime) -> None:
-        model, self.identities = founded()
+        model, triples = founded()
+        self.identities = dict(triples)
         shutil.copytree(model, path, dirs_exist_ok=True)
         self.layout = Layout(path)
         self.now = now
