@@ -1,5 +1,6 @@
 """Campaigns: a release goes to few gateways first, waits, goes on, and stops where too many fail."""
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -11,15 +12,18 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.administrator.administrator_parts import add_gateway
 from tests.codec.firmware_packages import CREATED, maker, package
+from tests.gateway.wan.wan_parts import until
 
+from smgw.administrator import campaigns
 from smgw.administrator.audit import Audit
-from smgw.administrator.campaigns import Campaigns, CampaignState, GatewayState, Plan, Progress, stages_of
+from smgw.administrator.campaigns import Campaigns, CampaignState, GatewayState, Plan, Progress, conduct, stages_of
 from smgw.administrator.inventory import Inventory
 from smgw.administrator.jobs import Job, Jobs
 from smgw.administrator.releases import Certified, Releases
 from smgw.administrator.store import Store
 from smgw.codec.command import Answer
-from smgw.core.errors import DomainFault
+from smgw.core.errors import DomainFault, Unavailable
+from smgw.net.clock import ManualClock
 
 pytestmark = pytest.mark.req("ADM-05")
 
@@ -238,6 +242,24 @@ def test_an_aborted_campaign_is_over(fleet: Fleet) -> None:
         with pytest.raises(DomainFault, match=r"administrator\.campaign"):
             turn(campaign.id, fleet.now, "ben")
     assert fleet.campaigns.create(NEW, PLAN, fleet.now, "anna").state is CampaignState.RUNNING
+
+
+async def test_trouble_with_the_books_does_not_end_the_work(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaigns, "LOOK_S", 0.001)
+    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
+    troubles = [Unavailable("administrator.store"), DomainFault("administrator.unknown_job")]
+    step = fleet.campaigns.step
+
+    def troubled(*arguments: Any) -> None:
+        if troubles:
+            raise troubles.pop()
+        step(*arguments)
+
+    monkeypatch.setattr(fleet.campaigns, "step", troubled)
+    task = asyncio.create_task(conduct(fleet.campaigns, ManualClock(CREATED), fleet.octets, PLACE))
+    await until(lambda: bool(fleet.waiting()))
+    task.cancel()
+    assert fleet.campaigns.members(campaign.id, 0)[0].state is GatewayState.ORDERED
 
 
 def test_what_may_not_begin(fleet: Fleet) -> None:

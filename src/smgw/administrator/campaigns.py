@@ -20,7 +20,7 @@ from smgw.administrator.inventory import Inventory
 from smgw.administrator.jobs import Job, Jobs
 from smgw.administrator.releases import PATH, Release, Releases
 from smgw.administrator.store import Store
-from smgw.core.errors import DomainFault, Unavailable
+from smgw.core.errors import DomainFault, SmgwError
 from smgw.core.instant import parse_time, utc_text
 from smgw.net.clock import ClockPort
 
@@ -268,6 +268,7 @@ class Campaigns:
             code = "administrator.too_many_failures"
             self._turn(campaign.id, CampaignState.STOPPED, (CampaignState.RUNNING,), at, campaign.created_by, code)
             self._take_back(campaign, at, random)
+            log.error("campaign_stopped", campaign=campaign.id, version=campaign.version, stage=campaign.stage + 1)
             return
         last = campaign.stage == len(plan.stages) - 1
         if not progress.reaches(plan.success_percent) or (last and not progress.is_over):
@@ -321,8 +322,9 @@ async def conduct(campaigns: Campaigns, clock: ClockPort, random: Callable[[int]
         try:
             with clock.hold():
                 campaigns.step(clock.now(), place, random)
-        except Unavailable as fault:
-            log.warning("campaigns_wait", code=fault.code)
+        except SmgwError as fault:
+            # What goes wrong with the books must not end the campaigns for good.
+            log.error("campaigns_wait", code=fault.code, detail=fault.detail)
         await asyncio.sleep(LOOK_S)
 
 
