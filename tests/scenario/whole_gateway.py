@@ -53,7 +53,7 @@ from smgw.simulation.system import _free_ports as free_ports
 
 FOUNDED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
-LIMIT_S = 20.0
+LIMIT_S = 60.0
 PASSWORD = "a password of the test"
 METER = simulated_meter("household", 10_000_001, "BEZUG")
 LINK = "household"
