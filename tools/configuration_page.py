@@ -106,8 +106,8 @@ FOLDERS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "administrator": (
         ("administrator.json", "configuration, see above"),
-        ("inventory.db", "gateways, profiles and audit trail"),
-        ("administrator.token", "token of the operator's page; readable by its owner alone"),
+        ("inventory.db", "gateways, profiles, commands, users and audit trail"),
+        ("administrator.token", "token that counts as the user `local`; readable by its owner alone"),
     ),
     "participant": (
         ("participant.json", "configuration, see above"),

@@ -165,6 +165,7 @@ def campaign_list(call: Call, _: dict[str, str], __: Language) -> Values:
         "failed": stopped[:PAGE_ROWS],
         "gateways": len(call.books.inventory.gateways()),
         "plan": Plan(),
+        "under_way": any(row.state in ("running", "paused") for row in rows),
     }
 
 
