@@ -76,19 +76,24 @@ def _modules(folder: Path) -> dict[str, SecurityModule]:
 
 
 def _token(folder: Path, library: str) -> SecurityModule:
-    tokens, role, configuration = folder / "tokens", folder / "token", folder / "softhsm2.conf"
-    tokens.mkdir()
+    role = folder / "token"
     role.mkdir()
-    configuration.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n")
-    # The library reads its configuration at the first use in a process; tests may have been there before.
-    os.environ.setdefault("SOFTHSM2_CONF", str(configuration))
-    label = f"bench {os.getpid()} {time.monotonic_ns()}"
-    command = ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", _PIN.decode(), "--so-pin", "12345678"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=30)
-    (role / CONFIG_FILE).write_text(f'{{"backend": "pkcs11", "library": "{library}", "token_label": "{label}"}}')
+    label, pin = make_token(folder)
+    (role / CONFIG_FILE).write_text(f'{{"backend": "pkcs11", "library": "{library}", "token_label": "{label}", "tls_keys": "software"}}')
     (role / "token.pin").touch(mode=0o600)
-    (role / "token.pin").write_bytes(_PIN)
+    (role / "token.pin").write_text(pin)
     return create_backend(role)
+
+
+def make_token(folder: Path) -> tuple[str, str]:
+    """Make a token in a folder, before the library is loaded: it reads its configuration once a process. Gives label and PIN."""
+    tokens, configuration = folder / "tokens", folder / "softhsm2.conf"
+    tokens.mkdir()
+    configuration.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n")
+    os.environ["SOFTHSM2_CONF"] = str(configuration)
+    command = ["softhsm2-util", "--init-token", "--free", "--label", "bench", "--pin", _PIN.decode(), "--so-pin", "12345678"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=30)
+    return "bench", _PIN.decode()
 
 
 def _raw(curve: str) -> _Pair:
