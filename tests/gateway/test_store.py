@@ -33,7 +33,7 @@ class Bench:
         self.journal = Journal.open(path, bytes(32))
         self.states: list[StateEvent] = []
         self.queued = 0
-        clock = ManualClock(START)
+        self.clock = clock = ManualClock(START)
         recorder = Recorder(self.journal, clock)
         module = gateway_identity().module
         self.store = ReadingStore(
@@ -121,13 +121,16 @@ def test_while_the_disk_takes_nothing_what_waits_is_not_evaluated_again_with_eac
     tried: list[str] = []
     run = bench.store._evaluation.run
     monkeypatch.setattr(bench.store._evaluation, "run", lambda *about: tried.append("run") or run(*about))
-    with largest_file(4096):
-        for index in range(1, 30):
-            bench.store.commit(Outcome([reading(index)], []))
-    assert len(tried) == 1
-    assert bench.states == [StateEvent.STORAGE_FULL] * 29
-    bench.store.commit(Outcome([reading(30)], []))
-    assert bench.journal.count_readings() == 30
+    for first in (1, 31):
+        tried.clear()
+        with largest_file(4096):
+            for index in range(first, first + 29):
+                bench.clock._us += 1_000_000
+                bench.store.commit(Outcome([reading(index)], []))
+        assert len(tried) == 1
+        assert bench.states[-29:] == [StateEvent.STORAGE_FULL] * 29
+        bench.store.commit(Outcome([reading(first + 29)], []))
+        assert bench.journal.count_readings() == first + 29
     assert bench.states[-1] is StateEvent.STORAGE_AVAILABLE
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from smgw.core.errors import DomainFault, Unavailable
-from smgw.core.instant import day_bounds, local_day, local_midnight, utc_text
+from smgw.core.instant import day_bounds, local_day, local_midnight, microseconds, utc_text
 from smgw.core.log_event import EVENTS, Level
 from smgw.core.profiles import EvaluationProfile
 from smgw.core.reading import Reading
@@ -77,7 +77,8 @@ class ReadingStore:
             self._sign()
             if self._refused:
                 # All that waits is evaluated only when at least a few octets find room: telegrams come every second.
-                self._journal.set_state(_PROBE, b"\1")
+                # They differ from those there, for SQLite writes nothing where nothing changes.
+                self._journal.set_state(_PROBE, microseconds(now).to_bytes(8, "big"))
             with self._journal.transaction():
                 stored, refused = self._append()
                 for event in [*self._events, *refused, *self._given_up_event(), *self._complete_days(stored)]:
