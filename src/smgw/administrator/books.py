@@ -12,6 +12,7 @@ from smgw.administrator.inventory import Inventory
 from smgw.administrator.jobs import Jobs
 from smgw.administrator.releases import Releases
 from smgw.administrator.store import Store
+from smgw.administrator.succession import Successions
 from smgw.administrator.users import Users
 from smgw.administrator.wakeup import WakeUps
 
@@ -30,6 +31,7 @@ class Books(NamedTuple):
     campaigns: Campaigns
     cases: Cases
     wake_ups: WakeUps
+    successions: Successions
 
     def close(self) -> None:
         """Close the store."""
@@ -54,6 +56,7 @@ def open_books(path: Path) -> Books:
             Campaigns(store, audit, inventory, jobs, releases),
             Cases(store, audit),
             WakeUps(store, audit),
+            Successions(store, audit),
         )
     except BaseException:
         store.close()

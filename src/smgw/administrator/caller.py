@@ -29,11 +29,12 @@ class Caller:
     def waiting(self) -> list[str]:
         """List the gateways to be called: not connected, and a job or a profile waits; after a start each is called once."""
         by_call = self._books.wake_ups.by_call()
+        changing = [device_id for device_id in self._books.successions.to_be_called() if not self._books.inventory.is_connected(device_id)]
         revision = self._books.inventory.revision()
         if revision != self._seen_revision:
             self._stale = {device_id for device_id in by_call if self._done.get(device_id) != self._profiles(device_id)}
             self._seen_revision = revision
-        return [device_id for device_id in by_call if self._is_waited_for(device_id)]
+        return [*changing, *(device_id for device_id in by_call if device_id not in changing and self._is_waited_for(device_id))]
 
     def _is_waited_for(self, device_id: str) -> bool:
         if self._books.inventory.is_connected(device_id):

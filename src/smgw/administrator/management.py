@@ -17,6 +17,8 @@ from smgw.administrator.books import Books
 from smgw.administrator.caller import Caller
 from smgw.administrator.inventory import Gateway, Inventory
 from smgw.administrator.personalisation import KeyOffice, exchange_keys
+from smgw.administrator.succession import Change
+from smgw.administrator.succession_talk import announce, take_in, withdraw
 from smgw.codec.command import Answer, Command, decode_answer, encode_command
 from smgw.core.errors import CertificateRejected, DecodeFault, PeerFault, SecurityFault, SmgwError
 from smgw.core.profiles import PROFILE_KINDS, profile_key
@@ -191,6 +193,11 @@ async def serve_gateway(
                         await exchange_keys(session, office.keys, exchange, gateway.sig, office.clock.now())
                     await _hung_up(channel)
                     return
+                if (change := office.books.successions.change(device_id)) is not None:
+                    require_standing()
+                    with office.clock.hold():
+                        if not await _follow(office, session, change):
+                            return
                 revision = _revision(office)
                 if revision != seen or looks % OBSERVE_LOOKS == 0:
                     require_standing()
@@ -222,6 +229,20 @@ async def _hung_up(channel: Streams) -> None:
     with suppress(TimeoutError, OSError):
         async with asyncio.timeout(HANG_UP_S):
             await channel.reader.read(1)
+
+
+async def _follow(office: Office, session: GatewaySession, change: Change) -> bool:
+    """Lead a change of the administrator on; tells whether the gateway is ours to administer."""
+    books, now = office.books, office.clock.now()
+    if change.side == "outgoing":
+        if change.state == "wanted":
+            await announce(session, change, books.successions, office.keys, now)
+        elif change.state == "unwanted":
+            await withdraw(session, change, books.successions, now)
+        return True
+    if change.state in ("expected", "checked"):
+        return await take_in(session, change, books.successions, books.inventory, now)
+    return change.state == "taken"
 
 
 def _revision(office: Office) -> tuple[int, int]:

@@ -38,6 +38,8 @@ class InitialConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     enc_certificate: _Certificate
     aut_certificate: _Certificate
     chain: Annotated[tuple[_Certificate, ...], msgspec.Meta(min_length=1, max_length=4)]
+    service_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
+    """Where notices are taken; 0: nowhere."""
 
     @property
     def certificates(self) -> dict[Literal["TLS", "SIG", "ENC", "AUT"], bytes]:

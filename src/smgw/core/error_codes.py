@@ -174,6 +174,11 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "command.recipient": ErrorCode("A command is meant for another gateway", "Check the gateway id that the command was made for."),
     "command.resource": ErrorCode("There is no such resource, or no right to it", "See docs/wan-interface.md for what can be asked."),
     "command.template": ErrorCode("A template can't be filled so", "The detail names what is missing; see `smgw administrator template list`."),
+    "succession.under_way": ErrorCode("A change of the administrator is under way already", "Complete or withdraw it first."),
+    "succession.none": ErrorCode("No change of the administrator is at that point", "Announce the new administrator first; see docs/wan-interface.md."),
+    "succession.until": ErrorCode("The time for a change of the administrator is not possible, or is over", "Between five minutes and 14 days from now."),
+    "succession.structure": ErrorCode("What the other administrator sent is not well formed", "Have it made anew."),
+    "succession.same": ErrorCode("The new administrator is the old one", "Announce another one."),
     "command.body": ErrorCode("The body of a command has not its form", "The detail names the field."),
     "command.profile": ErrorCode("A profile does not fit its rules or the other profiles", "The detail names the field; correct the profile and send it with a higher version."),
     # keys and files of commands (see smgw.cli.credentials)

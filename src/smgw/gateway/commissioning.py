@@ -231,6 +231,7 @@ def _store_configuration(workshop: Workshop, found: VerifiedConfiguration) -> No
         sig_certificate=content.sig_certificate.hex(),
         enc_certificate=content.enc_certificate.hex(),
         aut_certificate=content.aut_certificate.hex(),
+        service_port=content.service_port,
     )
     folder.save(GatewayConfig(workshop.keeper.record.device_id, administrator, ()))
     chain = [der_of(one) for one in found.chain]

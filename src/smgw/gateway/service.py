@@ -47,9 +47,12 @@ from smgw.gateway.notices import Notifier
 from smgw.gateway.permitted import SwitchedServer, run_while_allowed
 from smgw.gateway.states import StateKeeper
 from smgw.gateway.store import ReadingStore
+from smgw.gateway.succession import Parts as SuccessionParts
+from smgw.gateway.succession import Successions
 from smgw.gateway.technicians import Diagnosed
 from smgw.gateway.wan.channel import ManagementChannel
 from smgw.gateway.wan.context import Context
+from smgw.gateway.wan.succession_channel import SuccessionChannel
 from smgw.gateway.wan.time_service import TimeKeeper
 from smgw.gateway.wan.wakeup import WakeUpReceiver
 from smgw.gateway.ways import service_of
@@ -165,6 +168,7 @@ class Gateway:
         self.keys = self._key_desk()
         self.firmware = self._firmware(host)
         self.technicians = self._technicians()
+        self.successions = self._successions()
         self.channel = ManagementChannel(
             self._context(), administrator, self.identity, self.clock, self.recorder, lambda: self.clock.status is ClockStatus.VALID
         )
@@ -274,6 +278,7 @@ class Gateway:
             ("deliveries", run_while_allowed(self.states, Permission.DELIVER, self.pump.run)),
             ("consumers", self._consumers.follow(self.states, Permission.SERVE_CONSUMER)),
             ("upkeep", self.guard.upkeep.run()),
+            ("succession", self._succession_channel().run()),
             ("technicians", run_while_allowed(self.states, Permission.SERVE_CONSUMER, self.technicians.run)),
             ("beginning", self.beginning.run()),
             ("firmware", self.firmware.run()),
@@ -438,6 +443,20 @@ class Gateway:
         )
         return KeyDesk(desk, self._over.set)
 
+    def _successions(self) -> Successions:
+        def consumers() -> set[str]:
+            return {profile.consumer_id for profile in self.evaluation_profiles()}
+
+        def ended() -> None:
+            self.channel.hang_up()
+            self._over.set()
+
+        parts = self._folder, str(self.device_id), self.identity, self.journal, self.recorder, self.clock
+        return Successions(SuccessionParts(*parts, consumers, ended))
+
+    def _succession_channel(self) -> SuccessionChannel:
+        return SuccessionChannel(self.successions, self._context, self.receiver, self.identity, self.clock, self.recorder)
+
     def _technicians(self) -> TechnicianInterface:
         diagnosed = Diagnosed(str(self.device_id), self.journal, self.clock, self.identity.triple, self.facts, self.connections)
         config, recipient = self.config, load_certificate(bytes.fromhex(self.config.administrator.enc_certificate))
@@ -495,6 +514,7 @@ class Gateway:
             wake_up_set=lambda settings: self.receiver.change(settings),
             break_up=lambda: self.channel.break_up(),
             keys=self.keys,
+            successions=self.successions,
             allows=self._life.require,
         )
 

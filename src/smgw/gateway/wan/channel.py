@@ -54,6 +54,7 @@ class ManagementChannel:
         self._clock_valid = clock_valid
         self._called = asyncio.Event()
         self._breaking_up = False
+        self._open: Channel | None = None
         self.connected = False
         self.closed = asyncio.Event()
         """Set while no channel is open."""
@@ -68,6 +69,12 @@ class ManagementChannel:
     def break_up(self) -> None:
         """Close the open channel once the present request is answered."""
         self._breaking_up = self.connected
+
+    def hang_up(self) -> None:
+        """Close the open channel at once: whoever is at its other end has nothing to say any more."""
+        self._breaking_up = self.connected
+        if self._open is not None:
+            self._open.writer.transport.abort()
 
     async def run(self) -> None:
         """Dial by the plan until cancelled; after a fault pauses double from one second to five minutes of real time."""
@@ -120,7 +127,7 @@ class ManagementChannel:
         )
 
     async def _serve(self, channel: Channel) -> None:
-        self.connected, self._breaking_up = True, False
+        self.connected, self._breaking_up, self._open = True, False, channel
         self.closed.clear()
         self._recorder.note("channel_opened", partner=self._administrator.name)
         server = TunnelServer()
@@ -138,7 +145,7 @@ class ManagementChannel:
             raise Unavailable("http.no_answer", type(problem).__name__) from problem
         finally:
             limit.cancel()
-            self.connected = False
+            self.connected, self._open = False, None
             try:
                 await channel.close()
             finally:

@@ -19,6 +19,7 @@ from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.firmware import Firmware
 from smgw.gateway.key_desk import KeyDesk
 from smgw.gateway.logs import Recorder
+from smgw.gateway.succession import Successions
 from smgw.gateway.wan.wakeup import WakeUpSettings
 from smgw.security.content import Credential
 from smgw.security.module import SecurityModule
@@ -52,6 +53,11 @@ class Context(NamedTuple):
     queued: Callable[[], None]
     """Wakes the delivery of what an order has put into the outbox."""
     profile_deleted: Callable[[Profile], None] = _nothing
+    successions: Successions | None = None
+    is_examiner: bool = False
+    """Whether this is the channel of an administrator to be."""
+    may_take_over: Callable[[], bool] = lambda: False
+    """Tells whether a takeover needs no wake-up call, because nothing could receive it."""
     connect: Callable[[str], None] = _nothing
     """Dials a partner at once."""
     self_test: Callable[[], None] = _nothing

@@ -17,6 +17,7 @@ from smgw.core.instant import local_day, microseconds
 from smgw.core.state import Permission, require
 from smgw.gateway.wan.context import PREFIX, Call, Context, Outcome
 from smgw.gateway.wan.routes import ROUTES, action_of
+from smgw.gateway.wan.routes.succession import EXAMINER_MAY
 from smgw.security.content import SignerClaim, open_content, seal
 from smgw.storage.journal import Journal
 
@@ -112,6 +113,8 @@ def _obey(context: Context, command: Command, document: bytes, now: datetime) ->
     try:
         if route is None:
             raise PeerFault("command.resource", command.method)
+        if context.is_examiner and not {(command.method, *parts[:1]), (command.method, *parts[:2])} & EXAMINER_MAY:
+            raise PeerFault("command.resource", "not for an administrator to be")
         require(context.state(), Permission.OBEY_ADMINISTRATOR)
         if (action := action_of((command.method, *parts[:2]))) is not None:
             context.allows(action)

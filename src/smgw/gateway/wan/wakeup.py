@@ -80,21 +80,29 @@ class WakeUpReceiver(asyncio.DatagramProtocol):
         configured = WakeUpSettings(config.port, config.window_s, config.timestamp_order)
         self.settings = configured if stored is None else msgspec.json.decode(stored, type=WakeUpSettings)
         self._partner, certificate = administrator
-        key = certificate.public_key()
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise CertificateRejected("wakeup.certificate", "not an elliptic-curve key")
         last = journal.get_state(ACCEPTED)
-        rules = WakeUpRules(device_id.to_wake_up(), key, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+        rules = _rules(device_id, certificate)
         self.guard = WakeUpGuard(_with(rules, self.settings), NEVER if last is None else int(last))
         self._journal = journal
         self._recorder = recorder
         self._clock = clock
         self._call = call
+        self._device_id = device_id
+        self._heir: tuple[str, WakeUpGuard, Callable[[], None]] | None = None
         self._changed = asyncio.Event()
         self.port = 0
         """Port on which packets are received; 0 while there is none."""
         self.woken_ms: int | None = None
         """When the last packet was accepted, by the event loop's clock."""
+
+    def expect(self, heir: tuple[str, x509.Certificate, Callable[[], None]] | None) -> None:
+        """Take packets of an administrator to be, too, and say what one brings about; None takes them no more."""
+        if heir is None:
+            self._heir = None
+            return
+        name, certificate, call = heir
+        rules = _rules(self._device_id, certificate)
+        self._heir = name, WakeUpGuard(_with(rules, self.settings), NEVER), call
 
     @property
     def place(self) -> tuple[str, int]:
@@ -138,7 +146,15 @@ class WakeUpReceiver(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, _address: object) -> None:
         """Judge one packet; whoever sent it learns nothing."""
         with self._clock.hold():
-            verdict = self.guard.judge(data, self._clock.now(), clock_valid=self._clock.status is ClockStatus.VALID)
+            valid = self._clock.status is ClockStatus.VALID
+            if self._heir is not None:
+                name, guard, call = self._heir
+                verdict = guard.judge(data, self._clock.now(), clock_valid=valid)
+                if verdict.accepted is not None:
+                    self._recorder.note_with(verdict.event, {"partner": name, **verdict.parameters}, subject=name)
+                    call()
+                    return
+            verdict = self.guard.judge(data, self._clock.now(), clock_valid=valid)
             if verdict.accepted is not None:
                 self._remember(verdict.accepted)
             if verdict.event:
@@ -153,6 +169,13 @@ class WakeUpReceiver(asyncio.DatagramProtocol):
         # A gateway whose disk is full has to be called all the more; until it ends, the guard remembers by itself.
         with suppress(Unavailable):
             self._journal.set_state(ACCEPTED, str(seconds).encode())
+
+
+def _rules(device_id: DeviceId, certificate: x509.Certificate) -> WakeUpRules:
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise CertificateRejected("wakeup.certificate", "not an elliptic-curve key")
+    return WakeUpRules(device_id.to_wake_up(), key, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 
 def _with(rules: WakeUpRules, settings: WakeUpSettings) -> WakeUpRules:
