@@ -16,9 +16,13 @@ def commands() -> Iterator[tuple[str, Any]]:
 
     for name in COMMANDS:
         command = typer.main.get_command(importlib.import_module(f"smgw.cli.{name}").app)
-        yield f"smgw {name}", command
-        for sub, inner in getattr(command, "commands", {}).items():
-            yield f"smgw {name} {sub}", inner
+        yield from _with_members(f"smgw {name}", command)
+
+
+def _with_members(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    yield name, command
+    for sub, inner in getattr(command, "commands", {}).items():
+        yield from _with_members(f"{name} {sub}", inner)
 
 
 def parameters(command: Any) -> list[Any]:
@@ -69,14 +73,17 @@ def _section(name: str, command: Any) -> str:
             f"- [`{name} {sub}`](#{name.replace(' ', '-')}-{sub}): {_cell(inner.help or '').split('. ')[0].rstrip('.')}.\n"
             for sub, inner in members.items()
         )
-        return f"\n## {name}\n\n{help_text}\n\n{listed}"
-    level = "###" if name.count(" ") > 1 else "##"
+        return f"\n{_level(name)} {name}\n\n{help_text}\n\n{listed}"
     rows = "".join(
         f"| `{spelling(part)}`{' (repeatable)' if part.multiple else ''} | {_standard(part)} | {_cell(getattr(part, 'help', '') or '')} |\n"
         for part in parameters(command)
     )
     table = f"\n| option | if left out | meaning |\n| --- | --- | --- |\n{rows}" if rows else ""
-    return f"\n{level} {name}\n\n```text\n{_usage(name, command)}\n```\n\n{help_text}\n{table}"
+    return f"\n{_level(name)} {name}\n\n```text\n{_usage(name, command)}\n```\n\n{help_text}\n{table}"
+
+
+def _level(name: str) -> str:
+    return "#" * (name.count(" ") + 1)
 
 
 def _exit_codes() -> str:

@@ -21,6 +21,7 @@ from tests.gateway.gateway_parts import (
 from tests.gateway.management_channel import Channel as Commands
 
 from smgw.administrator.books import open_books
+from smgw.administrator.jobs import ATTEMPTS
 from smgw.administrator.management import GatewaySession, known_gateway, serve_gateway
 from smgw.codec.command import Answer, encode_answer
 from smgw.core.errors import CertificateRejected, PeerFault, SecurityFault, SmgwError
@@ -230,3 +231,26 @@ async def test_a_gateway_that_goes_away_is_noted_without_alarm(bench: Bench) -> 
         with capture_logs() as logs:
             await serve_gateway(bench.office, peer(), streams, asyncio.Event(), lambda: None)
     assert (logs[-1]["event"], logs[-1]["code"], logs[-1]["log_level"]) == ("gateway_disconnected", "http.no_answer", "info")
+
+
+@pytest.mark.req("WAN-08", "ADM-10")
+async def test_a_job_that_the_gateway_always_refuses_holds_up_the_others_three_times_only(bench: Bench) -> None:
+    poison = bench.books.jobs.add(GATEWAY_ID, "POST", "fas/poison", {}, at=START, actor="ann", random=bytes(16))
+    good = bench.books.jobs.add(GATEWAY_ID, "GET", "rts/meter", None, at=START, actor="ann", random=b"\x01" * 16)
+    sent: list[str] = []
+
+    def obey(request: Request) -> tuple[int, bytes]:
+        sent.append(dict(request.headers)["x-cid"].removeprefix("uuid:"))
+        return (400, b"") if sent[-1] == poison.command_id else bench.obey(request)
+
+    gateway = known_gateway(bench.inventory, peer())
+    with capture_logs() as logs:
+        for _ in range(ATTEMPTS):
+            async with gateway_end(obey) as streams:
+                with pytest.raises(PeerFault, match=r"http\.refused"):
+                    await GatewaySession(bench.office, gateway, streams).work_off()
+        async with gateway_end(obey) as streams:
+            assert await GatewaySession(bench.office, gateway, streams).work_off() == 1
+    assert sent == [poison.command_id] * ATTEMPTS + [good.command_id]
+    assert [bench.books.jobs.job(job.id).state for job in (poison, good)] == ["failed", "done"]
+    assert [entry["failed"] for entry in logs if entry["event"] == "job_refused"] == [False, False, True]

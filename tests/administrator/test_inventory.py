@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.administrator.administrator_parts import add_gateway
-from tests.gateway.gateway_parts import GATEWAY_ID, START, all_profiles, gateway_identity, meter_profile
+from tests.gateway.gateway_parts import GATEWAY_ID, METER_ID, START, all_profiles, gateway_identity, meter_profile
 
 from smgw.administrator.books import Books, open_books
 from smgw.core.errors import DomainFault, IntegrityFault, Unavailable
@@ -110,3 +110,42 @@ def test_a_gateway_s_certificates_are_kept_and_can_be_exchanged(books: Books) ->
 
 def test_the_file_is_its_owner_s_alone(books: Books, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "inventory.db").stat().st_mode) == 0o600
+
+
+@pytest.mark.req("ADM-02")
+def test_a_profile_that_was_removed_is_held_no_more_until_a_higher_version_comes(books: Books) -> None:
+    add_gateway(books.inventory)
+    for profile in all_profiles():
+        books.inventory.put_profile(GATEWAY_ID, profile, START, "ann")
+    count = books.inventory.status(START)[0].profiles
+    books.inventory.remove_profile(GATEWAY_ID, "meter", METER_ID, START, "ann")
+    assert "meter" not in [kind for kind, _ in books.inventory.profiles(GATEWAY_ID)]
+    assert books.inventory.status(START)[0].profiles == count - 1
+    for kind, profile_id in (("meter", METER_ID), ("meter", "other"), ("other", METER_ID)):
+        with pytest.raises(DomainFault, match=r"administrator\.unknown_profile"):
+            books.inventory.remove_profile(GATEWAY_ID, kind, profile_id, START, "ann")
+    with pytest.raises(DomainFault, match=r"profile\.version"):
+        books.inventory.put_profile(GATEWAY_ID, meter_profile(version=1), START, "ann")
+    books.inventory.put_profile(GATEWAY_ID, meter_profile(version=2), START, "ann")
+    assert "meter" in [kind for kind, _ in books.inventory.profiles(GATEWAY_ID)]
+    assert books.inventory.status(START)[0].profiles == count
+
+
+@pytest.mark.req("ADM-06")
+def test_a_gateway_is_connected_while_one_of_its_channels_is(books: Books) -> None:
+    inventory = books.inventory
+    assert not inventory.is_connected(GATEWAY_ID)
+    with inventory.connected(GATEWAY_ID):
+        with inventory.connected(GATEWAY_ID):
+            assert inventory.is_connected(GATEWAY_ID)
+        assert inventory.is_connected(GATEWAY_ID)
+    assert not inventory.is_connected(GATEWAY_ID)
+
+
+@pytest.mark.req("ADM-01")
+def test_one_gateway_is_shown_as_the_list_shows_it(books: Books) -> None:
+    for number in range(1, 4):
+        add_gateway(books.inventory, f"ESGW{number:010d}")
+    listed = books.inventory.status(START)
+    assert [books.inventory.status(START, status.device_id) for status in listed] == [[status] for status in listed]
+    assert books.inventory.status(START, "ESGW0000000009") == []

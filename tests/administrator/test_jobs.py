@@ -8,7 +8,7 @@ import pytest
 from tests.gateway.gateway_parts import GATEWAY_ID, START
 
 from smgw.administrator.books import Books, open_books
-from smgw.administrator.jobs import Job
+from smgw.administrator.jobs import ATTEMPTS, Job
 from smgw.codec.command import Answer
 from smgw.core.errors import DomainFault, Unavailable
 
@@ -70,3 +70,42 @@ def test_a_full_disk_queues_nothing(books: Books) -> None:
             queued += 1
     assert len(books.jobs.waiting(GATEWAY_ID)) == queued
     assert len(books.audit.newest(1000)) == queued
+
+
+@pytest.mark.req("WAN-08", "ADM-10")
+def test_a_job_that_is_refused_three_times_has_failed_and_waits_no_more(books: Books) -> None:
+    first, second = add(books, 1), add(books, 2)
+    assert [books.jobs.refuse(first, "http.refused", START) for _ in range(ATTEMPTS)] == [False, False, True]
+    assert books.jobs.waiting(GATEWAY_ID) == [second]
+    failed = books.jobs.job(first.id)
+    assert (failed.state, failed.code, failed.attempts, failed.ended_at) == ("failed", "http.refused", ATTEMPTS, "2026-03-01T12:00:00Z")
+    assert books.audit.newest(1)[0]["result"] == "http.refused"
+
+
+def test_a_job_that_was_taken_back_meanwhile_stays_so(books: Books) -> None:
+    job = add(books, 1)
+    books.jobs.cancel(job.id, START, "ann")
+    for _ in range(ATTEMPTS):
+        books.jobs.refuse(job, "http.refused", START)
+    assert books.jobs.job(job.id).state == "cancelled"
+
+
+def test_what_a_gateway_answered_well_is_found_by_its_resource(books: Books) -> None:
+    names = ("system/1", "system/501", "system", "systems/1", "calibration/1")
+    jobs = [books.jobs.add(GATEWAY_ID, "GET", f"log/{name}", None, at=START, actor="ann", random=name.encode().ljust(16)) for name in names]
+    for job in jobs:
+        books.jobs.end(job, answer(job), START)
+    failed = books.jobs.add(GATEWAY_ID, "GET", "log/system/9", None, at=START, actor="ann", random=bytes(16))
+    books.jobs.end(failed, answer(failed, 404, "command.resource"), START)
+    assert [job.resource for job in books.jobs.done(GATEWAY_ID, "GET", "log/system")] == ["log/system/1", "log/system/501", "log/system"]
+
+
+def test_a_queue_of_the_time_before_attempts_were_counted_is_brought_up(tmp_path: Path) -> None:
+    books = open_books(tmp_path / "old.db")
+    job = add(books, 1)
+    with books.store.write() as database:
+        database.execute("ALTER TABLE job DROP COLUMN attempts")
+    books.close()
+    books = open_books(tmp_path / "old.db")
+    assert books.jobs.waiting(GATEWAY_ID) == [job]
+    books.close()

@@ -74,14 +74,14 @@ def test_commands_in_documents_exist_with_their_options() -> None:
     spoken = spoken_commands()
     assert len(spoken) > 30
     for where, words in spoken:
-        group, member = words[0], " ".join(words[:2])
-        assert group in known, where
-        command = known.get(member, known[group])
+        assert words[0] in known, where
+        depth = max(length for length in (1, 2, 3) if " ".join(words[:length]) in known)
+        command = known[" ".join(words[:depth])]
         options = {spelling for part in command.params for spelling in (*part.opts, *part.secondary_opts)} | {"--help"}
         given = {word.partition("=")[0] for word in words if word.startswith("--")}
         assert given <= options, where
-        if getattr(command, "commands", None) and len(words) > 1 and not words[1].startswith("-"):
-            assert words[1] in (*command.commands, "…"), where
+        if getattr(command, "commands", None) and len(words) > depth and not words[depth].startswith("-"):
+            assert words[depth] in (*command.commands, "…"), where
 
 
 def resolve(name: str) -> Any:
