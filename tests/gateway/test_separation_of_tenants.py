@@ -193,7 +193,7 @@ def test_every_query_of_the_journal_keeps_to_its_consumer(gateway: ConsumerGatew
         for value in own[scope]:
             query = functools.partial(getattr(gateway.data, name), **{scope: value}, **rest)
             found = gateway.inside(query)
-            assert found or name == "registers" or (scope == "contract" and value.state == "ready")
+            assert found or name in ("registers", "current", "credit") or (scope == "contract" and value.state == "ready")
             assert leaks(str(msgspec.to_builtins(found, enc_hook=str)), tenant) == [], name
             assert leaks(str(found), tenant) == [], name
 

@@ -124,9 +124,7 @@ def _check_terms(profile: EvaluationProfile, installed: Sequence[EvaluationProfi
     if profile.valid_to is not None and profile.valid_to <= now and not any(held.profile_id == profile.profile_id for held in installed):
         raise DomainFault("tariff.profile_past", f"{profile.profile_id} ends before it could begin")
     for held in installed:
-        if held.profile_id == profile.profile_id:
-            _check_change(profile, held, now)
-        elif _share_a_register(profile, held) and not _apart(profile, held):
+        if held.profile_id != profile.profile_id and _share_a_register(profile, held) and not _apart(profile, held):
             _check_neighbour(profile, held)
 
 
@@ -148,24 +146,6 @@ def _check_neighbour(profile: EvaluationProfile, other: EvaluationProfile) -> No
         raise DomainFault("tariff.profile_overlap", f"{profile.profile_id}: at that time the register is another consumer's")
     if profile.taf == other.taf and profile.taf in PRICING:
         raise DomainFault("tariff.profile_overlap", f"{profile.profile_id} and {other.profile_id}")
-
-
-def _check_change(profile: EvaluationProfile, held: EvaluationProfile, now: datetime) -> None:
-    """Let a version that evaluates otherwise begin only when it comes into force: the newest version alone is evaluated.
-
-    Where and when results go may change at once. Source: TAF-24. Raises: DomainFault tariff.profile_past, tariff.profile_overlap.
-    """
-    if held.version == profile.version or _evaluated(held) == _evaluated(profile):
-        return
-    if profile.valid_from < now:
-        raise DomainFault("tariff.profile_past", f"{profile.profile_id}: {profile.valid_from}")
-    if not _apart(profile, held):
-        raise DomainFault("tariff.profile_overlap", f"{profile.profile_id}: the version before has not ended")
-
-
-def _evaluated(profile: EvaluationProfile) -> tuple[object, ...]:
-    """Give what the results of a contract depend on; that a running one ends is no change of them."""
-    return profile.taf, profile.registers, profile.period_s, profile.billing_months, profile.rules, profile.valid_from
 
 
 def _kind_of_partner(hex_der: str) -> Kind | None:

@@ -310,6 +310,9 @@ class Credit(Rules, frozen=True, kw_only=True):
         _require(self.amount > 0, "tariff.credit", f"{self.credit_id[:40]}: {self.amount}")
 
 
+PLAIN: Final = frozenset({1, 6, 7, 11})
+"""Use cases that carry no state from reading to reading."""
+
 PRICING: Final = frozenset({1, 2, 3, 4, 5, 12})
 """Use cases whose result is a price; one register is priced by one profile of a consumer at a time."""
 
@@ -329,13 +332,14 @@ def check_installable(profile: EvaluationProfile, installed: Iterable[Evaluation
     _require(period_s > 0 and DAY_S % period_s == 0, "tariff.raster", f"{period_s} s")
     changed = next((other for other in others if other.profile_id == profile.profile_id and other.valid_from == start), None)
     _require(changed is not None or _on_raster(start, period_s), "tariff.period", f"{profile.profile_id} starts off the raster")
-    _require(end is None or _on_raster(end, period_s), "tariff.period", f"{profile.profile_id} ends off the raster")
+    _require(end is None or profile.taf in PLAIN or _on_raster(end, period_s), "tariff.period", f"{profile.profile_id} ends off the raster")
     if start >= now:
         pass
     elif changed is None or _kernel(changed) != _kernel(profile):
         raise DomainFault("tariff.profile_past", f"{profile.profile_id}: {start}")
     else:
-        ends = (changed.valid_to, end)
+        # Of plain readings it may be told late that they are no more asked for.
+        ends = (changed.valid_to,) if profile.taf in PLAIN else (changed.valid_to, end)
         _require(all(moment is None or moment >= now for moment in ends), "tariff.profile_past", f"{profile.profile_id} has ended")
     for other in others:
         rival = (
