@@ -26,8 +26,10 @@ from smgw.gateway.config import GatewayFolder
 from smgw.gateway.firmware_model import SlotState
 from smgw.gateway.firmware_record import UpdateState, load_slots, load_update
 from smgw.net.clock import SystemClock
+from smgw.net.identity import open_module
 from smgw.pki.maker import sign_manifest
 from smgw.pki.names import Role
+from smgw.security.octet_signature import key_id
 from smgw.simulation.provisioning import (
     CONSUMER_ID,
     DEFAULT_GATEWAY_ID,
@@ -137,10 +139,25 @@ def untouched(folder: GatewayFolder) -> dict[str, bytes]:
     with open_gateway_journal(folder.path) as journal:
         for kind in ("meter", "communication", "evaluation", "consumer"):
             files[f"profiles/{kind}"] = msgspec.json.encode(journal.profiles(kind))
+    # The module's file changes with each session: it counts the attempts at its PIN.
+    module = open_module(folder.path)
+    for name in module.names():
+        files[f"keys/{name}"] = key_id(module.public_key(name))
     return files
 
 
-CHANGING = ("slots", "slots.json", "firmware.json", "journal.db", "journal.db-wal", "journal.db-shm", "boot.json", "han.pem")
+CHANGING = (
+    "slots",
+    "slots.json",
+    "firmware.json",
+    "journal.db",
+    "journal.db-wal",
+    "journal.db-shm",
+    "boot.json",
+    "han.pem",
+    "module.smgwkeys",
+    "life.json",
+)
 
 
 def told(folder: GatewayFolder, log: Log) -> list[str]:

@@ -60,7 +60,7 @@ def verified_journal(data: Path) -> dict[str, Any]:
 def test_a_day_is_delivered_verified_and_continued(tmp_path: Path) -> None:
     with system(tmp_path / "data", *FAST, "--until", "delivered") as running:
         ready = running.ready
-        assert set(ready) == {"event", "gateway_id", "consumer", "participant", "administrator", "data"}
+        assert set(ready) == {"event", "gateway_id", "consumer", "participant", "administrator", "data", "fleet"}
         summary = running.finish()
     assert summary["event"] == "summary"
     assert summary["meters"] == 2

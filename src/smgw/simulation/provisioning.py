@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorConfig, AdministratorFolder
+from smgw.administrator.initial_configuration import Address, load_authentication
 from smgw.core.errors import ConfigError
 from smgw.core.identifiers import DeviceId, server_id_of
 from smgw.core.obis import Obis
@@ -27,10 +28,11 @@ from smgw.net.identity import TRIPLE_FILE, TRUST_FOLDER, create_keys, install_ce
 from smgw.pki.deployment import ROOT_FOLDER, PkiFolder
 from smgw.pki.maker import ANCHOR_FILE, found_maker
 from smgw.pki.names import Role
-from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS, CertificateTriple, KeyNames, read_certificates, triple_of
+from smgw.pki.triple import ADMINISTRATOR_KEYS, PARTICIPANT_KEYS, CertificateTriple, KeyNames, read_certificates, triple_of
 from smgw.protocol.digest_auth import CONSUMER_REALM, Algorithm, ha1
 from smgw.security.files import write_durably
 from smgw.security.policy import Use, preferred_curve
+from smgw.simulation.commissioned import found_authentication, found_gateway
 from smgw.tariff.taf01 import MAX_REGISTERS as TAF1_REGISTERS
 
 ORGANISATION = "smgw-demo"
@@ -296,7 +298,7 @@ def provision_makers(layout: Layout, now: datetime) -> None:
             write_durably(folder / ANCHOR_FILE, anchor)
 
 
-def administrator_of(system: System, triple: CertificateTriple) -> GatewayAdministrator:
+def administrator_of(system: System, triple: CertificateTriple, aut_certificate: str = "") -> GatewayAdministrator:
     """Describe the administrator as a gateway of the system knows it."""
     return GatewayAdministrator(
         name=f"{ORGANISATION}.GWA",
@@ -307,6 +309,7 @@ def administrator_of(system: System, triple: CertificateTriple) -> GatewayAdmini
         sig_certificate=hex_der(triple.sig),
         enc_certificate=hex_der(triple.enc),
         service_port=system.ports.service,
+        aut_certificate=aut_certificate,
     )
 
 
@@ -318,7 +321,7 @@ def provision_gateway(layout: Layout, system: System, administrator: Certificate
     folder = GatewayFolder(layout.gateway)
     config = GatewayConfig(
         device_id=system.gateway_id,
-        administrator=administrator_of(system, administrator),
+        administrator=administrator_of(system, administrator, hex_der(load_authentication(layout.administrator).certificate)),
         links=links,
         han_port=system.ports.han,
     )
@@ -334,8 +337,21 @@ def found_identities(layout: Layout, gateway_id: str, now: datetime) -> dict[Rol
     """Found or open the identities of gateway, administrator and participant, all certified by the system's own test PKI."""
     pki = open_pki(layout, now)
     rows = (
-        (Role.SMGW, layout.gateway, GATEWAY_KEYS, gateway_id),
         (Role.GWA, layout.administrator, ADMINISTRATOR_KEYS, ORGANISATION),
         (Role.EMT, layout.participant, PARTICIPANT_KEYS, ORGANISATION),
     )
-    return {role: found_identity(folder, keys, role, name, pki, now) for role, folder, keys, name in rows}
+    found = {role: found_identity(folder, keys, role, name, pki, now) for role, folder, keys, name in rows}
+    found_authentication(layout.administrator, pki, now)
+    return {Role.SMGW: _found_gateway(layout, gateway_id, pki, now), **found}
+
+
+def _found_gateway(layout: Layout, gateway_id: str, pki: PkiFolder, now: datetime) -> CertificateTriple:
+    """Lead a new gateway through its life up to normal operation; one that exists is kept, with fresh revocation lists.
+
+    Its configuration, with the administrator's address, is written before each of its starts.
+    """
+    with _made_whole(layout.gateway, TRIPLE_FILE) as staging:
+        if staging is not None:
+            found_gateway(staging, gateway_id, layout.administrator, Address("127.0.0.1", 1, 1), pki, now)
+    pki.trust(now).save(layout.gateway / TRUST_FOLDER)
+    return triple_of(read_certificates((layout.gateway / TRIPLE_FILE).read_bytes()))
