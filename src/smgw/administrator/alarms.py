@@ -80,8 +80,8 @@ class Alarms:
         return self._rows(_NEWEST, device_id, level, int(unseen), limit)
 
     def unseen(self) -> dict[str, int]:
-        """Count the alarms that nobody has acknowledged, by gateway."""
-        return dict(self._store.rows("SELECT device_id, count(*) FROM alarm WHERE seen_by = '' GROUP BY device_id"))
+        """Count the alarms from a warning on that nobody has acknowledged, by gateway: that a meter was heard again alarms nobody."""
+        return dict(self._store.rows("SELECT device_id, count(*) FROM alarm WHERE seen_by = '' AND level <> 'INFO' GROUP BY device_id"))
 
     def acknowledge(self, alarm_id: int, at: datetime, actor: str) -> Alarm:
         """Note that somebody has looked at an alarm; the first one counts. Raises: DomainFault administrator.unknown_alarm."""

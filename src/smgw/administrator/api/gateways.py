@@ -48,7 +48,7 @@ class GatewayRow(msgspec.Struct, frozen=True):
     alarms: int
     """What is wrong and lasts."""
     unseen: int
-    """What the gateway told and nobody has acknowledged."""
+    """What the gateway told from a warning on and nobody has acknowledged."""
     certificate_days_left: int
     profiles: int
     meters: int | None

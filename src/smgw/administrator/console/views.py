@@ -17,6 +17,7 @@ from smgw.core.profiles import CommunicationProfile, MeterProfile, profile_key
 
 PAGE_ROWS = 50
 JOBS_SHOWN = 20
+LOG_ROWS = 25
 FACTS_SHOWN_ELSEWHERE = frozenset({"state", "clock", "firmware", "phase", "alarms", "self_test", "unknown"})
 
 COMMON_ORDERS: dict[str, tuple[str, str]] = {
@@ -74,7 +75,9 @@ def gateway(call: Call, asked: dict[str, str], language: Language) -> Values:
     view = gateways.gateway(call)
     held = call.books.inventory.profiles(view.gateway.device_id)
     name = asked.get("log", "system")
-    log = logs.log(call._replace(path={**call.path, "log": name}, query=logs.LogQuery(language=language.code, limit=PAGE_ROWS)))
+    given = {"language": language.code, "limit": LOG_ROWS, "before": asked.get("before", "0")}
+    query = read(given, logs.LogQuery, strict=False)
+    log = logs.log(call._replace(path={**call.path, "log": name}, query=query))
     return {
         "view": view,
         "row": view.gateway,
@@ -83,13 +86,14 @@ def gateway(call: Call, asked: dict[str, str], language: Language) -> Values:
         "meters": [profile for _, profile in held if isinstance(profile, MeterProfile)],
         "partners": [profile for _, profile in held if isinstance(profile, CommunicationProfile)],
         "alarms": [alarm for alarm in _listed(view.facts.get("alarms")) if isinstance(alarm, dict)],
-        "unknown": [meter for meter in _listed(view.facts.get("unknown")) if isinstance(meter, str)][:20],
+        "unknown": [meter for meter in _named(view.facts.get("unknown")) if isinstance(meter, str)][:20],
         "facts": {name: value for name, value in view.facts.items() if name not in FACTS_SHOWN_ELSEWHERE},
         "self_test": view.facts.get("self_test") if isinstance(view.facts.get("self_test"), dict) else None,
         "jobs": jobs.jobs(call._replace(query=jobs.JobsQuery(limit=JOBS_SHOWN))),
         "orders": COMMON_ORDERS,
         "log": log,
         "logs": logs.LOGS,
+        "older": log.entries[-1].index if len(log.entries) == LOG_ROWS else 0,
         "kinds": profiles_kinds(),
     }
 
@@ -103,6 +107,10 @@ def _life(row: gateways.GatewayRow) -> Phase | None:
     """Give the phase that a gateway reported; one that takes commands and reports none is at work."""
     reported = next((phase for phase in Phase if phase.value == row.phase), None)
     return reported or (Phase.NORMAL_OPERATION if row.last_contact else None)
+
+
+def _named(value: object) -> list[Any]:
+    return list(value) if isinstance(value, dict | list) else []
 
 
 def _listed(value: object) -> list[Any]:
