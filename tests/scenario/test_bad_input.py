@@ -111,13 +111,19 @@ def start(folder: Path) -> None:
     Gateway(GatewayFolder(folder), ManualClock(FOUNDED))
 
 
+def journal_under_another_key(gateway: Path, _: Path) -> None:
+    for file in gateway.glob("journal.db*"):
+        file.unlink()
+    Journal.open(gateway / "journal.db", b"another key of 32 octets ......!").close()
+
+
 @pytest.mark.req("SEC-01", "STATE-04")
 @pytest.mark.parametrize(
     ("spoil", "code"),
     [
         (lambda gateway, other: (gateway / "module.secret").write_bytes((other / "module.secret").read_bytes()), "module.locked"),
         (lambda gateway, other: (gateway / "module.smgwkeys").write_bytes((other / "module.smgwkeys").read_bytes()), "module.locked"),
-        (lambda gateway, other: Journal.open(gateway / "journal.db", b"another key of 32 octets ......!").close(), "journal.key"),
+        (journal_under_another_key, "journal.key"),
     ],
     ids=["module secret", "module of somebody else", "journal key"],
 )
