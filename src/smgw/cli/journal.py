@@ -24,7 +24,7 @@ from smgw.core.status_word import to_hex_msb_first
 from smgw.gateway.config import GatewayFolder
 from smgw.gateway.exports import ExportFormat, ExportRequest
 from smgw.gateway.journal_signature import verify_statements
-from smgw.net.identity import TRIPLE_FILE, open_module
+from smgw.net.identity import TRIPLE_FILE, former_certificates, open_module
 from smgw.pki.triple import read_certificates, triple_of
 from smgw.security.module_folder import has_module
 from smgw.storage.journal import Journal
@@ -137,6 +137,7 @@ def verify_command(
 def _own_certificates(data: Path, more: list[Path]) -> list[x509.Certificate]:
     triple = data / TRIPLE_FILE
     own = [triple_of(read_certificates(triple.read_bytes())).sig] if triple.is_file() else []
+    own += former_certificates(data)
     return own + [certificate for path in more for certificate in read_certificates(path.read_bytes())]
 
 

@@ -412,7 +412,9 @@ class Gateway:
             leds=leds_of(self.states.state, self._lamp_inputs(), _now_ms()),
             last_delivery=parse_time(last) if last else None,
             han_certificate=han.public_bytes(Encoding.DER),
-            wan_certificates=(WanCertificates(self.identity.triple.sig.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER)),),
+            wan_certificates=tuple(
+                WanCertificates(signer.public_bytes(Encoding.DER), issuer.public_bytes(Encoding.DER)) for signer in self.identity.signers
+            ),
         )
 
     def _lamp_inputs(self) -> LampInputs:
