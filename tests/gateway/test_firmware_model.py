@@ -22,6 +22,7 @@ from smgw.gateway.firmware_model import (
     make_manifest,
     program_hash,
     read_manifest,
+    running_files,
 )
 
 pytestmark = pytest.mark.req("STATE-01", "STATE-03")
@@ -107,6 +108,10 @@ def test_every_file_of_a_program_counts_but_compiled_ones(tmp_path: Path) -> Non
     assert program_hash(files) == program_hash(dict(reversed(files.items())))
     (tmp_path / "a.py").rename(tmp_path / "b.py")
     assert program_hash(installed_files(tmp_path)) != program_hash(files)
+
+
+def test_the_running_program_is_hashed_once() -> None:
+    assert running_files() is running_files()
 
 
 def test_the_installed_program_is_seen() -> None:

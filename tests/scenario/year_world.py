@@ -481,9 +481,9 @@ def year_world(folder: Path, founded: datetime) -> Iterator[YearWorld]:
     files = installed_files()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(config, "_LEAST_RETENTION", {})
-        for module in (guard, self_test):
-            patch.setattr(module, "installed_files", lambda: files)
-        patch.setattr("smgw.gateway.boot.installed_files", lambda: files)
+        patch.setattr(self_test, "installed_files", lambda: files)
+        patch.setattr(guard, "running_files", lambda: files)
+        patch.setattr("smgw.gateway.boot.running_files", lambda: files)
         # The participants listen in this one process; the separation of networks has tests of its own.
         patch.setattr(guard, "Networks", lambda *told, **asked: Networks(*told, **{**asked, "listeners": lambda: ()}))
         world = YearWorld(folder, founded)

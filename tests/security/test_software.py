@@ -87,6 +87,17 @@ def test_one_flipped_bit_in_any_octet_is_damage(module: SoftwareModule, path: Pa
     assert SoftwareModule.open(path, SECRET).names() == ["A"]
 
 
+@pytest.mark.req("SEC-01", "ADM-01")
+def test_a_random_secret_is_not_stretched_and_the_file_says_so(path: Path) -> None:
+    secret = bytes(range(32))
+    SoftwareModule.create(path, secret, random_secret=True).generate("A", "secp256r1")
+    stretched = SoftwareModule.create(path.with_name("stretched"), secret)
+    stretched.generate("B", "secp256r1")
+    assert (path.read_bytes()[9:12], path.with_name("stretched").read_bytes()[9:12]) == (bytes((10, 8, 1)), bytes((15, 8, 1)))
+    assert SoftwareModule.open(path, secret).names() == ["A"]
+    assert SoftwareModule.open(path.with_name("stretched"), secret).names() == ["B"]
+
+
 @given(data=st.binary(max_size=200), cut=st.integers(0, 400))
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_foreign_or_cut_files_are_damage(module: SoftwareModule, path: Path, data: bytes, cut: int) -> None:

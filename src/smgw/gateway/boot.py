@@ -33,9 +33,9 @@ from smgw.gateway.firmware_model import (
     check_inactive,
     check_version,
     first_slots,
-    installed_files,
     make_manifest,
     read_manifest,
+    running_files,
 )
 from smgw.gateway.firmware_record import load_slots
 from smgw.gateway.journal_signature import journal_check, verify_statements
@@ -224,7 +224,7 @@ def sign_program(folder: GatewayFolder, now: datetime) -> str:
     Raises: Unavailable gateway.files; as `load_identity`.
     """
     identity, running = own_identity(folder), version("smgw")
-    octets = make_manifest(running, installed_files(), now)
+    octets = make_manifest(running, running_files(), now)
     folder.write(folder.manifest_signature, sign_detached(octets, module=identity.module, signer=identity.signer))
     folder.write(folder.manifest, octets)
     folder.write(folder.slots, msgspec.json.encode(_with_running(folder, running, now)) + b"\n")

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Literal
@@ -81,6 +82,15 @@ def installed_files(root: Traversable | None = None) -> dict[str, str]:
     found: dict[str, str] = {}
     _collect(resources.files("smgw") if root is None else root, "", found)
     return found
+
+
+@cache
+def running_files() -> dict[str, str]:
+    """Give the installed files as they were when this process first asked: what runs was loaded once, so it is hashed once.
+
+    A self-test looks at what is installed now, and compares.
+    """
+    return installed_files()
 
 
 def _collect(folder: Traversable, prefix: str, found: dict[str, str]) -> None:

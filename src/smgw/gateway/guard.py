@@ -11,7 +11,7 @@ from smgw.core.state import State
 from smgw.gateway import boot, self_test
 from smgw.gateway.clock import GatewayClock
 from smgw.gateway.config import GatewayConfig, GatewayFolder
-from smgw.gateway.firmware_model import installed_files, program_hash
+from smgw.gateway.firmware_model import program_hash, running_files
 from smgw.gateway.journal_signature import journal_check, journal_signer
 from smgw.gateway.limits import LimitWatch, full_stores
 from smgw.gateway.logs import Recorder
@@ -56,7 +56,7 @@ class Guard:
         self._listeners = listeners
         self._technician_port = technician_port
         self._record = boot.load_record(folder)
-        self._files = installed_files()
+        self._files = running_files()
         self.program_hash = program_hash(self._files)
         signer = journal_signer(identity.module, identity.signer.key_name)
         journal.seal_by(signer, clock)

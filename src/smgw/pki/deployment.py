@@ -52,7 +52,7 @@ class PkiFolder:
         if (folder / ROOT_FOLDER / LEDGER_FILE).exists():
             raise ConfigError("pki.authority_exists", str(folder))
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        module = SoftwareModule.create(folder / MODULE_FILE, create_secret(folder / SECRET_FILE))
+        module = SoftwareModule.create(folder / MODULE_FILE, create_secret(folder / SECRET_FILE), random_secret=True)
         root = Authority.init_root(folder / ROOT_FOLDER, module, now=now, address=address, crl_signer=crl_signer)
         pki = cls(folder, module, root, {})
         pki.found_sub(sub_name, now=now)

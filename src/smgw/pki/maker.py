@@ -80,7 +80,7 @@ def found_maker(folder: Path, name: str, now: datetime) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError("firmware.file", f"{folder}: there is something already")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    module = SoftwareModule.create(folder / MODULE_FILE, create_secret(folder / SECRET_FILE))
+    module = SoftwareModule.create(folder / MODULE_FILE, create_secret(folder / SECRET_FILE), random_secret=True)
     for file, make in ((ANCHOR_FILE, make_root), (SIGNER_FILE, make_signer)):
         write_durably(folder / file, make(module, name, now).public_bytes(Encoding.PEM))
 

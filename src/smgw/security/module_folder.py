@@ -192,7 +192,7 @@ def discard_beginnings(folder: Path, keys: frozenset[str], files: frozenset[str]
 
 
 def _create_software(folder: Path) -> SoftwareModule:
-    return SoftwareModule.create(folder / MODULE_FILE, create_secret(folder / SECRET_FILE))
+    return SoftwareModule.create(folder / MODULE_FILE, create_secret(folder / SECRET_FILE), random_secret=True)
 
 
 def _open_software(folder: Path) -> SoftwareModule:

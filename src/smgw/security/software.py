@@ -37,6 +37,9 @@ _HEADER = struct.Struct(">8sBBBB16s16s")
 _HEADER_SIZE = _HEADER.size + 32
 _NONCE_SIZE = 12
 _COST = (15, 8, 1)
+"""Of scrypt (logarithm of the rounds, block size, lanes) for a secret that a person may have chosen: a tenth of a second, 32 MB."""
+_COST_OF_RANDOM = (10, 8, 1)
+"""For 32 octets from the system's random source: nobody guesses these, however fast each try is."""
 _MIN_SECRET = 10
 _MAX_FILE = 4 << 20
 _MAX_RANDOM = 1 << 20
@@ -100,8 +103,10 @@ class SoftwareModule:
         self._load(contents)
 
     @classmethod
-    def create(cls, path: Path, secret: bytes) -> "SoftwareModule":
+    def create(cls, path: Path, secret: bytes, *, random_secret: bool = False) -> "SoftwareModule":
         """Make an empty key store (mode 0600) under a secret of at least 10 octets.
+
+        With `random_secret`, for one that `create_secret` made, opening costs no stretching; the header names the cost.
 
         Raises: ConfigError module.exists, module.weak_secret.
         """
@@ -110,7 +115,7 @@ class SoftwareModule:
         if path.exists():
             raise ConfigError("module.exists", str(path))
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        module = cls(path, _Seal(secret, _COST, os.urandom(16)), _Contents(os.urandom(32), {}))
+        module = cls(path, _Seal(secret, _COST_OF_RANDOM if random_secret else _COST, os.urandom(16)), _Contents(os.urandom(32), {}))
         with module._locked():
             if path.exists():
                 raise ConfigError("module.exists", str(path))

@@ -23,7 +23,7 @@ from smgw.core.life_cycle import Action
 from smgw.gateway import boot, commissioning
 from smgw.gateway.commissioning import Workshop
 from smgw.gateway.config import GatewayFolder
-from smgw.gateway.firmware_model import installed_files
+from smgw.gateway.firmware_model import running_files
 from smgw.gateway.key_desk import Desk, KeyDesk
 from smgw.gateway.lifecycle import LifeKeeper, Tell
 from smgw.gateway.own_identity import own_identity, provisional_identity
@@ -148,7 +148,7 @@ def _test(keeper: LifeKeeper, now: datetime) -> None:
     """Check what a start checks; this computer's clock is the system's time."""
     folder, identity = keeper.folder, own_identity(keeper.folder)
     with Journal.open(folder.journal, identity.module.storage_key(commissioning.JOURNAL_PURPOSE)) as journal:
-        subject = boot.Subject(folder, identity, journal, boot.load_record(folder), installed_files(), version("smgw"), now)
+        subject = boot.Subject(folder, identity, journal, boot.load_record(folder), running_files(), version("smgw"), now)
         failures = boot.run_boot_checks(subject)
         if failures:
             raise IntegrityFault("boot.failed", ", ".join(failure.code for failure in failures))
