@@ -8,6 +8,7 @@ from tests.gateway.gateway_parts import GATEWAY_ID, START, administrator_identit
 
 from smgw.administrator.books import Books
 from smgw.administrator.inventory import Inventory
+from smgw.administrator.lookout import lookout_for
 from smgw.administrator.management import Office
 from smgw.net.clock import ManualClock
 from smgw.net.http_exchange import Streams
@@ -26,7 +27,7 @@ def add_gateway(inventory: Inventory, device_id: str = GATEWAY_ID) -> None:
 def office(books: Books, clock: ManualClock) -> Office:
     """Give the office of the test administrator."""
     identity = administrator_identity()
-    return Office("test.GWA", identity.module, identity.signer, identity.recipient, books, clock)
+    return Office("test.GWA", identity.module, identity.signer, identity.recipient, books, clock, lookout_for(books, None))
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from cryptography import x509
 from tests.gateway.gateway_parts import participant_identity
 from tests.scenario.whole_gateway import FOUNDED, LINK, METER, PASSWORD, QUARTER, World, measuring, until
 
-from smgw.administrator import management
+from smgw.administrator import lookout, management
 from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorFolder
 from smgw.administrator.service import run_administrator
@@ -314,7 +314,7 @@ async def gateway_process(path: Path, speed: float) -> AsyncIterator[tuple[World
     await service.start("127.0.0.1", state.system.ports.pki)
     processes = Processes(path / "log")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(management, "LOOK_S", 0.05)
+        patch.setattr(lookout, "LOOK_S", 0.05)
         patch.setattr(management, "OBSERVE_LOOKS", 1)
         async with Pacemaker(path / "clock", FOUNDED, speed) as pacemaker:
             clock = PacedClock(path / "clock")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from smgw.administrator import management, wakeup
+from smgw.administrator import lookout, wakeup
 from smgw.administrator.books import Books, open_books
 from smgw.administrator.config import AdministratorFolder
 from smgw.administrator.service import run_administrator
@@ -71,7 +71,7 @@ def contacts(gateway: Gateway) -> list[str]:
 async def test_a_gateway_comes_when_something_waits_for_it_and_goes_when_it_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(management, "LOOK_S", 0.01)
+    monkeypatch.setattr(lookout, "LOOK_S", 0.01)
     monkeypatch.setattr(wakeup, "NEXT_AFTER_S", 0.1)
     layout, clock, stop = Layout(tmp_path / "data"), ManualClock(NOW), asyncio.Event()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from smgw.administrator import management
+from smgw.administrator import lookout
 from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorFolder
 from smgw.administrator.service import run_administrator
@@ -236,7 +236,7 @@ async def world(path: Path, now: datetime = FOUNDED, prepare: Callable[[World], 
     service = PkiService(state.pki, state.clock)
     await service.start("127.0.0.1", state.system.ports.pki)
     with pytest.MonkeyPatch.context() as patch, capture_logs() as state.diagnostics:
-        patch.setattr(management, "LOOK_S", 0.01)
+        patch.setattr(lookout, "LOOK_S", 0.01)
         up: list[str] = []
 
         def ready(facts: dict[str, object]) -> None:

@@ -21,6 +21,8 @@ class AdministratorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """Where gateways tell what happens and hand over what is passed on; 0 takes a free one."""
     firmware_port: int = 0
     """Where gateways fetch firmware; 0 takes a free one, but then an order given before a restart leads nowhere."""
+    max_gateways: int = 2000
+    """So many connections are open at once on each port for gateways; one of a gateway beyond them is refused."""
     api_port: int = 0
     """Loopback port of the operator's page and API."""
     crl_url: str = ""

@@ -89,6 +89,10 @@ class Inventory:
         finally:
             self._channels[device_id] -= 1
 
+    def channels(self) -> int:
+        """Count the gateways that were reachable at least once since the start: nearly all of these are."""
+        return len(self._channels)
+
     def is_connected(self, device_id: str) -> bool:
         """Tell whether a gateway's channel is open now."""
         return self._channels[device_id] > 0
@@ -153,9 +157,19 @@ class Inventory:
             )
             self._audit.note(at, actor, f"remove {kind} profile", f"{device_id}/{profile_id}", "done")
 
-    def revision(self) -> int:
-        """Count the profile versions ever noted: a change means that there is something to send."""
+    def revision(self, device_id: str = "") -> int:
+        """Count the profile versions ever noted, or those of one gateway: a change means that there is something to send."""
+        if device_id:
+            return int(self._store.rows("SELECT count(*) FROM profile WHERE device_id=?", (device_id,))[0][0])
         return int(self._store.rows("SELECT count(*) FROM profile")[0][0])
+
+    def newest(self) -> int:
+        """Give the number of the profile version that was noted last."""
+        return int(self._store.rows("SELECT coalesce(max(rowid), 0) FROM profile")[0][0])
+
+    def noted_since(self, number: int) -> list[tuple[int, str]]:
+        """Give number and gateway of each profile version that was noted after one."""
+        return self._store.rows("SELECT rowid, device_id FROM profile WHERE rowid > ?", (number,))
 
     def facts(self, device_id: str) -> bytes:
         """Give what a gateway last reported about itself, as JSON."""

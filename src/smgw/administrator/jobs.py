@@ -130,9 +130,15 @@ class Jobs:
                 raise DomainFault("administrator.unknown_job", f"{job_id} is {job.state}")
             self._audit.note(at, actor, f"cancel {job.method} {job.resource}", job.device_id, "done")
 
-    def revision(self) -> int:
-        """Count the jobs ever queued: a change means that there is something to send."""
+    def revision(self, device_id: str = "") -> int:
+        """Give the number of the job queued last, of all or of one gateway's: a change means that there is something to send."""
+        if device_id:
+            return int(self._store.rows("SELECT coalesce(max(id), 0) FROM job WHERE device_id=?", (device_id,))[0][0])
         return int(self._store.rows("SELECT coalesce(max(id), 0) FROM job")[0][0])
+
+    def queued_since(self, number: int) -> list[tuple[int, str]]:
+        """Give number and gateway of each job that was queued after one."""
+        return self._store.rows("SELECT id, device_id FROM job WHERE id > ?", (number,))
 
     def _find(self, query: str, *values: object) -> list[Job]:
         names = Job.__struct_fields__

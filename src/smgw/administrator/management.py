@@ -13,9 +13,11 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from smgw.administrator import lookout
 from smgw.administrator.books import Books
 from smgw.administrator.caller import Caller
 from smgw.administrator.inventory import Gateway, Inventory
+from smgw.administrator.lookout import Lookout
 from smgw.administrator.personalisation import KeyOffice, exchange_keys
 from smgw.administrator.succession import Change
 from smgw.administrator.succession_talk import announce, take_in, withdraw
@@ -31,10 +33,10 @@ from smgw.security.module import SecurityModule
 log = structlog.get_logger(__name__)
 
 PREFIX = "/smgw/gwa/v1"
-LOOK_S = 1.0
-"""How often an open channel looks for new profiles in the inventory, in real seconds."""
 OBSERVE_LOOKS = 30
-"""A gateway's state is fetched every so many looks."""
+"""A gateway's state is fetched every so many looks, see `lookout.LOOK_S`."""
+OBSERVED_A_LOOK = 3
+"""In a large fleet the states of so many gateways are fetched in the time of a look."""
 HANG_UP_S = 10.0
 """So long a gateway has to close its channel after an exchange of keys."""
 ACTOR = "administrator"
@@ -51,6 +53,7 @@ class Office(NamedTuple):
     recipient: Credential
     books: Books
     clock: ClockPort
+    lookout: Lookout
     keys: KeyOffice | None = None
     """Without it no keys are exchanged."""
     caller: Caller | None = None
@@ -176,17 +179,19 @@ async def serve_gateway(
     `require_standing` raises once the gateway's certificate no longer counts; it is asked before each round of commands.
     """
     device_id = str(peer.device_id)
-    seen, looks = (-1, -1), 0
+    seen, tries = (-1, -1), 0
     try:
         is_new = office.keys is not None and office.keys.exchanges.settle(device_id, peer.certificate, office.clock.now(), ACTOR)
         gateway = known_gateway(office.books.inventory, peer)
         session = GatewaySession(office, gateway, channel)
         session.begun = not is_new
         log.info("gateway_connected", gateway=device_id)
-        with office.books.inventory.connected(device_id):
+        with office.books.inventory.connected(device_id), office.lookout.watching(device_id) as news:
+            due = _now_s()
             if office.caller is not None:
                 office.caller.service.answered(device_id)
             while not stop.is_set():
+                news.clear()
                 if office.keys is not None and (exchange := office.keys.exchanges.under_way(device_id)) is not None:
                     require_standing()
                     with office.clock.hold():
@@ -198,8 +203,8 @@ async def serve_gateway(
                     with office.clock.hold():
                         if not await _follow(office, session, change):
                             return
-                revision = _revision(office)
-                if revision != seen or looks % OBSERVE_LOOKS == 0:
+                revision = noted = _revision(office, device_id)
+                if revision != seen or _now_s() >= due:
                     require_standing()
                     with office.clock.hold():
                         if not session.begun:
@@ -213,15 +218,33 @@ async def serve_gateway(
                         await session.observe()
                         if await _let_go(office, session, device_id, revision):
                             break
-                    seen = revision
-                looks += 1
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_S):
-                        await stop.wait()
+                    tries = 0 if revision == noted else tries + 1
+                    seen, due = revision, _now_s() + (tries * lookout.LOOK_S or _observe_s(office))
+                await _first_of(news, stop, due - _now_s())
     except SecurityFault as fault:
         log.warning("gateway_refused", gateway=device_id, code=fault.code)
     except SmgwError as fault:
         log.info("gateway_disconnected", gateway=device_id, code=fault.code)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _observe_s(office: Office) -> float:
+    """Give the time until a gateway's state is fetched again, differing by a fifth so that a fleet that began together spreads."""
+    looks = max(OBSERVE_LOOKS, office.books.inventory.channels() // OBSERVED_A_LOOK)
+    return looks * lookout.LOOK_S * (0.9 + office.module.random(1)[0] / 1275)
+
+
+async def _first_of(news: asyncio.Event, stop: asyncio.Event, limit_s: float) -> None:
+    """Wait until there is news, the end, or a time is over."""
+    waits = [asyncio.create_task(event.wait()) for event in (news, stop)]
+    try:
+        await asyncio.wait(waits, timeout=max(limit_s, 0), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 async def _hung_up(channel: Streams) -> None:
@@ -245,13 +268,13 @@ async def _follow(office: Office, session: GatewaySession, change: Change) -> bo
     return change.state == "taken"
 
 
-def _revision(office: Office) -> tuple[int, int]:
-    return office.books.inventory.revision(), office.books.jobs.revision()
+def _revision(office: Office, device_id: str) -> tuple[int, int]:
+    return office.books.inventory.revision(device_id), office.books.jobs.revision(device_id)
 
 
 async def _let_go(office: Office, session: GatewaySession, device_id: str, revision: tuple[int, int]) -> bool:
     """Break up with a gateway that comes when called, unless something new waits for it already."""
-    if office.caller is None or revision != _revision(office):
+    if office.caller is None or revision != _revision(office, device_id):
         return False
     office.caller.done(device_id)
     if not office.caller.may_go(device_id):

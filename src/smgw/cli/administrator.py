@@ -28,7 +28,7 @@ from smgw.cli.administrator_parts import (
     show_facts,
     show_table,
 )
-from smgw.cli.service import Ready, run_role
+from smgw.cli.service import Ready, allow_many_connections, run_role
 from smgw.core.errors import ConfigError
 from smgw.net.clock import ClockPort
 from smgw.security.files import write_durably
@@ -71,6 +71,7 @@ def run(
     async def role(port: ClockPort, ready: Ready, stop: asyncio.Event) -> dict[str, object]:
         return await run_administrator(AdministratorFolder(data), port, ready, stop)
 
+    allow_many_connections()
     raise typer.Exit(run_role(role, clock, stop_on_eof=stop_on_eof))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from smgw.cli.service import Ready, run_role
+from smgw.cli.service import Ready, allow_many_connections, run_role
 from smgw.net.clock import ClockPort
 from smgw.simulation.fleet import Fleet
 
@@ -27,6 +27,8 @@ def run(
     stop_on_eof: Annotated[bool, typer.Option(help="Stop when standard input ends.")] = False,
 ) -> None:
     """Run all gateways of a folder, each with a simulated meter of its own; `smgw up --fleet N` makes such a folder."""
+
+    allow_many_connections()
 
     async def role(port: ClockPort, ready: Ready, stop: asyncio.Event) -> dict[str, object]:
         return await Fleet(data, port, timedelta(seconds=interval)).run(ready, stop)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -61,6 +62,12 @@ def say(line: dict[str, object]) -> None:
     with suppress(OSError):
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
         sys.stdout.flush()
+
+
+def allow_many_connections() -> None:
+    """Raise the limit of open files to what the system grants: a fleet has many connections."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def run_role(role: Role, clock_spec: str, *, stop_on_eof: bool) -> int:

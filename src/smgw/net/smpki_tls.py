@@ -176,7 +176,7 @@ async def listen(
             await _close(writer)
 
     try:
-        return await asyncio.start_server(accept, host, port, limit=BUFFER_LIMIT)
+        return await asyncio.start_server(accept, host, port, limit=BUFFER_LIMIT, backlog=max(100, max_connections))
     except OSError as problem:
         raise Unavailable("net.unreachable", f"{host}:{port}") from problem
 

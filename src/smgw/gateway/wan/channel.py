@@ -77,7 +77,10 @@ class ManagementChannel:
             self._open.writer.transport.abort()
 
     async def run(self) -> None:
-        """Dial by the plan until cancelled; after a fault pauses double from one second to five minutes of real time."""
+        """Dial by the plan until cancelled; after a fault pauses double from one second to five minutes of real time.
+
+        Each differs by up to a half: gateways that lost their administrator together do not come back together.
+        """
         pause_s, told, wanted = REDIAL_FIRST_S, "", True
         while True:
             if not wanted and self._administrator.connection == "on_wake_up":
@@ -100,7 +103,7 @@ class ManagementChannel:
                     event = partner_event(fault, otherwise)
                     self._recorder.note(event, success=False, partner=self._administrator.name, code=fault.code)
                 told = fault.code
-            await self._called_within(pause_s)
+            await self._called_within(pause_s * (0.5 + self._identity.module.random(1)[0] / 255))
             pause_s = min(pause_s * 2, REDIAL_LAST_S)
 
     async def _until_called(self) -> None:
