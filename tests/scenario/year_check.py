@@ -34,7 +34,7 @@ from smgw.tariff.stages import Frame
 
 QUARTER = timedelta(minutes=15)
 SLACK = timedelta(minutes=100)
-"""So much may the time of an entry differ from the true one: a start is told of before the time is set, by an oscillator wrong since long."""
+"""So much may the time of an entry differ from the true one: a start is told of before the time is set, by an old oscillator."""
 
 AFTER = timedelta(hours=3)
 """So long after its end a fault may be told of or leave a mark: the gateway learns of the time once an hour."""
