@@ -71,6 +71,7 @@ def test_what_is_shown_names_everything_a_user_needs() -> None:
         "consumer": {"url": "https://127.0.0.1:1", "user": "consumer", "password": "pw"},
         "participant": {"url": "http://127.0.0.1:2", "token_file": "/a"},
         "administrator": {"url": "http://127.0.0.1:3", "token_file": "/b"},
+        "fleet": 50,
         "data": "/data",
     }
     shown = welcome(ready)
@@ -83,6 +84,7 @@ def test_what_is_shown_names_everything_a_user_needs() -> None:
         "/a",
         "http://127.0.0.1:3",
         "/b",
+        "50 gateways",
         "/data",
     ):
         assert text in shown
