@@ -70,7 +70,7 @@ def test_a_repeated_command_is_answered_from_memory_and_not_obeyed_again(channel
 @pytest.mark.step("3.2.2", event="consumer_removed")
 @pytest.mark.step("3.2.2", event="device_removed")
 @pytest.mark.step("3.2.2", event="device_unassigned")
-@pytest.mark.step("3.2.2", event="profile_deleted")
+@pytest.mark.step("3.2.2", "5.2.5", event="profile_deleted")
 def test_a_profile_is_deleted_once_nothing_needs_it_and_its_versions_stay(channel: Channel) -> None:
     for profile in all_profiles():
         channel.put(profile)
@@ -90,6 +90,15 @@ def test_a_profile_is_deleted_once_nothing_needs_it_and_its_versions_stay(channe
     assert len(channel.deleted) == 4
     assert channel.put(meter_profile(2)).code == "profile.version"
     assert channel.put(meter_profile(3)).status == 201
+
+
+@pytest.mark.req("ADM-02", "TAF-24")
+def test_a_partner_of_the_running_version_stays_although_a_planned_version_needs_it_no_more(channel: Channel) -> None:
+    for profile in all_profiles():
+        channel.put(profile)
+    planned = evaluation_profile(version=2, valid_from=START + timedelta(days=40), recipients=())
+    channel.journal.put_profile(planned, b"", START)
+    assert channel.ask(channel.command("DELETE", "rts/communication/emt1.sm")).code == "profile.in_use"
 
 
 @pytest.mark.req("ADM-02")

@@ -97,7 +97,9 @@ def _delete_profile(context: Context, call: Call) -> Outcome:
 
 def _user_of(context: Context, profile: Profile, now: datetime) -> str:
     """Name what still needs a profile, or nothing."""
-    contracts = [held for held in context.journal.profiles("evaluation") if isinstance(held, EvaluationProfile)]
+    newest = [held for held in context.journal.profiles("evaluation") if isinstance(held, EvaluationProfile)]
+    # A version that a planned one will follow needs its partners until then.
+    contracts = newest + [term for term in contract_terms(context.journal) if term.valid_to is None or term.valid_to > now]
     match profile:
         case MeterProfile():
             named = [contract.profile_id for contract in contracts if contract.meter_id == profile.meter_id]
