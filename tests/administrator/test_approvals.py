@@ -110,25 +110,33 @@ REQUESTS = {
     "removal": ("DELETE", f"/gateways/{GATEWAY_ID}/profiles/meter/{METER_ID}", None),
     "firmware": ("POST", f"/gateways/{GATEWAY_ID}/jobs", {"method": "POST", "resource": "firmware/activate"}),
     "keys": ("POST", f"/gateways/{GATEWAY_ID}/jobs", {"method": "POST", "resource": "keys/generation"}),
+    "exchange": ("POST", f"/gateways/{GATEWAY_ID}/exchange", {"reason": "renewal"}),
+    "end": ("POST", f"/gateways/{GATEWAY_ID}/exchange", {"reason": "decommission"}),
     "change": ("POST", f"/gateways/{GATEWAY_ID}/jobs", {"method": "POST", "resource": "fas/successor"}),
     "decommission": ("POST", f"/gateways/{GATEWAY_ID}/jobs", {"method": "POST", "resource": "life/decommission"}),
 }
+
+
+def held(desk: Desk) -> tuple[object, ...]:
+    """Give everything that these requests change."""
+    return desk.books.inventory.profiles(GATEWAY_ID), desk.books.jobs.of(GATEWAY_ID), desk.books.exchanges.listed()
 
 
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_over_the_interface_it_waits_for_a_second_person(desk: Desk, name: str) -> None:
     method, path, body = REQUESTS[name]
     users = {"ann": add_user(desk.books, "ann", Role.OPERATOR, Role.APPROVER), "bob": add_user(desk.books, "bob", Role.APPROVER)}
-    before = desk.books.inventory.profiles(GATEWAY_ID), desk.books.jobs.of(GATEWAY_ID)
+    before = held(desk)
     async with served(desk) as caller:
         status, proposal = await caller.ask(method, path, users["ann"], body)
-        assert (status, proposal["state"], proposal["kind"]) == (202, "waiting", "profile" if name == "removal" else name)
-        assert (desk.books.inventory.profiles(GATEWAY_ID), desk.books.jobs.of(GATEWAY_ID)) == before
+        kind = {"removal": "profile", "exchange": "keys", "end": "decommission"}.get(name, name)
+        assert (status, proposal["state"], proposal["kind"]) == (202, "waiting", kind)
+        assert held(desk) == before
         address = f"/proposals/{proposal['id']}"
         assert (await caller.ask("POST", f"{address}/approve", users["ann"]))[1]["error"] == "administrator.own_proposal"
         status, decided = await caller.ask("POST", f"{address}/approve", users["bob"])
         assert (status, decided["state"], decided["decided_by"]) == (200, "approved", "bob")
-        assert (desk.books.inventory.profiles(GATEWAY_ID), desk.books.jobs.of(GATEWAY_ID)) != before
+        assert held(desk) != before
         assert (await caller.ask("POST", f"{address}/approve", users["bob"]))[1]["error"] == "administrator.unknown_proposal"
 
 

@@ -8,6 +8,7 @@ from smgw.administrator.approvals import Approvals
 from smgw.administrator.audit import Audit
 from smgw.administrator.campaigns import Campaigns
 from smgw.administrator.cases import Cases
+from smgw.administrator.exchanges import Exchanges
 from smgw.administrator.inventory import Inventory
 from smgw.administrator.jobs import Jobs
 from smgw.administrator.releases import Releases
@@ -32,6 +33,7 @@ class Books(NamedTuple):
     cases: Cases
     wake_ups: WakeUps
     successions: Successions
+    exchanges: Exchanges
 
     def close(self) -> None:
         """Close the store."""
@@ -57,6 +59,7 @@ def open_books(path: Path) -> Books:
             Cases(store, audit),
             WakeUps(store, audit),
             Successions(store, audit),
+            Exchanges(store, audit, inventory),
         )
     except BaseException:
         store.close()

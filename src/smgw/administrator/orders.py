@@ -12,6 +12,7 @@ import msgspec
 from smgw.administrator.approvals import Proposal
 from smgw.administrator.books import Books
 from smgw.administrator.campaigns import Campaign, Plan
+from smgw.administrator.exchanges import Exchange
 from smgw.administrator.jobs import Job
 from smgw.core.profiles import PROFILE_KINDS
 
@@ -25,6 +26,14 @@ class JobOrder(msgspec.Struct, frozen=True):
     method: Method
     resource: str
     body: Any = None
+
+
+class ExchangeOrder(msgspec.Struct, frozen=True):
+    """Ask for new keys of a gateway, or for its end."""
+
+    device_id: str
+    reason: str
+    curve: str
 
 
 class ProfileOrder(msgspec.Struct, frozen=True):
@@ -66,6 +75,14 @@ def add_job(hand: Hand, order: JobOrder) -> Job:
     )
 
 
+def order_exchange(hand: Hand, order: ExchangeOrder) -> Exchange:
+    """Order new keys or the end; one that is under way stays as it is. Raises: as `Exchanges.order`."""
+    hand.books.exchanges.order(order.device_id, order.reason, order.curve, hand.now, hand.actor)
+    exchange = hand.books.exchanges.under_way(order.device_id)
+    assert exchange is not None
+    return exchange
+
+
 def put_profile(hand: Hand, order: ProfileOrder) -> None:
     """Note a profile; the gateway gets it as soon as its channel is open. Raises: as `Inventory.put_profile`."""
     profile = msgspec.convert(order.profile, type=PROFILE_KINDS[order.kind])
@@ -86,6 +103,7 @@ def begin_campaign(hand: Hand, order: CampaignOrder) -> Campaign:
 
 DEEDS: dict[str, tuple[Any, Callable[[Hand, Any], Any]]] = {
     "job": (JobOrder, add_job),
+    "exchange": (ExchangeOrder, order_exchange),
     "profile": (ProfileOrder, put_profile),
     "removal": (RemovalOrder, remove_profile),
     "campaign": (CampaignOrder, begin_campaign),

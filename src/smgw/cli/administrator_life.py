@@ -10,8 +10,9 @@ from smgw.administrator.books import Books
 from smgw.administrator.config import AdministratorFolder
 from smgw.administrator.exchanges import DECOMMISSION, PERSONALISATION, RENEWAL, Exchanges
 from smgw.administrator.initial_configuration import Address, load_authentication, make_initial_configuration
+from smgw.administrator.orders import ExchangeOrder
 from smgw.administrator.users import LOCAL
-from smgw.cli.administrator_parts import AsJson, DataFolder, faults_shown, local_books, show_facts, show_table
+from smgw.cli.administrator_parts import AsJson, DataFolder, faults_shown, local_books, order_exchange, show_facts, show_table
 from smgw.core.errors import ConfigError, UsageError
 from smgw.core.identifiers import DeviceId
 from smgw.core.instant import parse_time, utc_text
@@ -91,8 +92,8 @@ def renew_keys_command(device: Gateway, data: DataFolder, curve: Curve = "", as_
     """Have a gateway make new keys, on another curve too; it happens when its channel is open."""
     with local_books(data, as_json) as books:
         chosen = _curve(curve)
-        _exchanges(books).order(device, RENEWAL, chosen, _now(), LOCAL)
-    show_facts({"gateway": device, "waits_for": RENEWAL, "curve": chosen}, as_json)
+        facts = order_exchange(books, data, ExchangeOrder(device, RENEWAL, chosen))
+    show_facts(facts, as_json)
 
 
 @app.command("announce-end")
@@ -114,8 +115,8 @@ def announce_end_command(
 def decommission_command(device: Gateway, data: DataFolder, as_json: AsJson = False) -> None:
     """End a gateway's life after the announced time: its keys and all personal data are erased, for good."""
     with local_books(data, as_json) as books:
-        _exchanges(books).order(device, DECOMMISSION, "", _now(), LOCAL)
-    show_facts({"gateway": device, "waits_for": DECOMMISSION}, as_json)
+        facts = order_exchange(books, data, ExchangeOrder(device, DECOMMISSION, ""))
+    show_facts(facts, as_json)
 
 
 @app.command("list")

@@ -1,8 +1,10 @@
 """What the commands of `smgw administrator` share: options, faults, tables."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,10 @@ from rich.table import Column, Table
 from smgw.administrator.books import Books, open_books
 from smgw.administrator.client import Client
 from smgw.administrator.config import AdministratorFolder
+from smgw.administrator.exchanges import DECOMMISSION
+from smgw.administrator.orders import ExchangeOrder, Hand
+from smgw.administrator.orders import order_exchange as exchange
+from smgw.administrator.users import LOCAL
 from smgw.core.errors import SmgwError
 
 DataFolder = Annotated[Path, typer.Option("--data", help="The administrator's folder.", metavar="DIR")]
@@ -54,6 +60,17 @@ def local_books(data: Path, as_json: bool = False) -> Iterator[Books]:
             yield books
         finally:
             books.close()
+
+
+def order_exchange(books: Books, data: Path, order: ExchangeOrder) -> dict[str, object]:
+    """Order new keys or an end, or propose it where the configuration wants a second person."""
+    now, kind = datetime.now(UTC), "decommission" if order.reason == DECOMMISSION else "keys"
+    if kind in AdministratorFolder(data).load().four_eyes:
+        summary = f"order {order.reason} {order.curve}".strip()
+        proposal = books.approvals.propose(kind, "exchange", order.device_id, summary, order, at=now, actor=LOCAL)
+        return {"gateway": order.device_id, "proposal": proposal.id, "state": proposal.state}
+    exchange(Hand(books, LOCAL, now, os.urandom), order)
+    return {"gateway": order.device_id, "waits_for": order.reason, "curve": order.curve}
 
 
 def print_json(value: object) -> None:

@@ -29,6 +29,7 @@ BODIES: dict[str, Any] = {
     "put_me_password": {"old": "wrong password", "new": "another password"},
     "post_me_tokens": {"purpose": "script"},
     "put_gateways_device_id_wake_up": {"host": "127.0.0.1", "port": 15100},
+    "post_gateways_device_id_exchange": {"reason": "renewal"},
     "post_backup": {"passphrase": "passphrase of a test"},
 }
 """Bodies that each endpoint with a body takes."""

@@ -3,7 +3,7 @@
 A new kind of resource is a module with `ENDPOINTS`, added to the tuple below: routes, roles and the OpenAPI document follow from it.
 """
 
-from smgw.administrator.api import alarms, approvals, audit, backup, firmware, gateways, jobs, logs, profiles, users, wake_ups
+from smgw.administrator.api import alarms, approvals, audit, backup, exchanges, firmware, gateways, jobs, logs, profiles, users, wake_ups
 from smgw.administrator.api.endpoints import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -16,6 +16,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *audit.ENDPOINTS,
     *users.ENDPOINTS,
     *backup.ENDPOINTS,
+    *exchanges.ENDPOINTS,
     *firmware.ENDPOINTS,
     *wake_ups.ENDPOINTS,
 )

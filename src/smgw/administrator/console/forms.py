@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from smgw.administrator.api import alarms, approvals, firmware, jobs, logs, profiles, users
+from smgw.administrator.api import alarms, approvals, exchanges, firmware, jobs, logs, profiles, users
 from smgw.administrator.api.endpoints import Call
 from smgw.administrator.api.routes import read
 from smgw.administrator.console.views import COMMON_ORDERS
@@ -47,6 +47,10 @@ def _profile(call: Call, fields: Fields, _: list[str]) -> Call:
         raise PeerFault("administrator.request", "profile: an object in JSON")
     names = {"meter": "meter_id", "communication": "partner_id", "evaluation": "profile_id"}
     return call._replace(path={**call.path, "kind": kind, "profile_id": str(body.get(names.get(kind, ""), ""))}, body=body)
+
+
+def _exchange(call: Call, fields: Fields, _: list[str]) -> Call:
+    return call._replace(body=read({"reason": fields.get("reason"), "curve": fields.get("curve", "")}, exchanges.NewExchange))
 
 
 def _campaign(call: Call, fields: Fields, _: list[str]) -> Call:
@@ -90,6 +94,7 @@ FORMS = (
     Form(f"{_GATEWAY}/jobs", jobs.add_job, f"{_GATEWAY}#jobs", "ordered", _order),
     Form(f"{_GATEWAY}/logs/{{log}}", logs.fetch, f"{_GATEWAY}?log={{log}}#log", "fetching"),
     Form(f"{_GATEWAY}/jobs/{{number}}/cancel", jobs.cancel, f"{_GATEWAY}#jobs", "cancelled"),
+    Form(f"{_GATEWAY}/exchange", exchanges.order, _GATEWAY, "exchange", _exchange),
     Form(f"{_GATEWAY}/profiles", profiles.put_profile, f"{_GATEWAY}#profiles", "profile_put", _profile),
     Form(f"{_PROFILE}/delete", profiles.remove_profile, f"{_GATEWAY}#profiles", "profile_deleted"),
     Form("/alarms/{number}/acknowledge", alarms.acknowledge, "/alarms?unseen=true", "alarm"),

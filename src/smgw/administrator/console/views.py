@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from smgw.administrator.api import alarms, approvals, audit, firmware, gateways, jobs, logs, profiles, users
+from smgw.administrator.api import alarms, approvals, audit, exchanges, firmware, gateways, jobs, logs, profiles, users
 from smgw.administrator.api.endpoints import Call, ProposalRow
 from smgw.administrator.api.routes import read
 from smgw.administrator.campaigns import Plan
@@ -14,6 +14,7 @@ from smgw.administrator.users import LOCAL, Role
 from smgw.core.life_cycle import Phase
 from smgw.core.log_event import Level
 from smgw.core.profiles import CommunicationProfile, MeterProfile, profile_key
+from smgw.security.policy import CURVE_RULES, Use
 
 PAGE_ROWS = 50
 JOBS_SHOWN = 20
@@ -91,6 +92,8 @@ def gateway(call: Call, asked: dict[str, str], language: Language) -> Values:
         "self_test": view.facts.get("self_test") if isinstance(view.facts.get("self_test"), dict) else None,
         "jobs": jobs.jobs(call._replace(query=jobs.JobsQuery(limit=JOBS_SHOWN))),
         "orders": COMMON_ORDERS,
+        "exchange": next((one for one in exchanges.exchanges(call) if one.device_id == view.gateway.device_id), None),
+        "curves": [rule.curve for rule in CURVE_RULES if rule.use is Use.END_ENTITY],
         "log": log,
         "logs": logs.LOGS,
         "older": log.entries[-1].index if len(log.entries) == LOG_ROWS else 0,
