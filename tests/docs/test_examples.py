@@ -73,6 +73,7 @@ def test_the_greeting_is_the_real_one(page: Path) -> None:
         "participant": {"url": "http://127.0.0.1:44301", "token_file": "smgw-data/participant/participant.token"},
         "administrator": {"url": "http://127.0.0.1:44302", "token_file": "smgw-data/administrator/administrator.token"},
         "data": "smgw-data",
+        "fleet": 1,
     }
     assert shown == _welcome(line) + "\n"
 

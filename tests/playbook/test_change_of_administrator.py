@@ -145,6 +145,12 @@ def free_port() -> int:
 
 
 @pytest.mark.req("ADM-12", "LOG-01", "WAN-04")
+@pytest.mark.step("5.2.6", event="administrator_announced")
+@pytest.mark.step("5.2.11", event="configuration_checked")
+@pytest.mark.step("5.2.13", event="wake_up_accepted")
+@pytest.mark.step("5.2.13", event="administrator_changed")
+@pytest.mark.step("5.2.14", event="administrator_removed")
+@pytest.mark.step("5.3.1", event="certificate_changed")
 @pytest.mark.parametrize("by_call", [False, True], ids=["no receiver for a wake-up call", "by wake-up call"])
 def test_a_gateway_changes_over_and_every_step_is_logged(tmp_path: Path, by_call: bool) -> None:
     port = free_port() if by_call else 0
@@ -165,6 +171,7 @@ def test_a_gateway_changes_over_and_every_step_is_logged(tmp_path: Path, by_call
         ]
         places = [events.index(name) for name in order]
         assert places == sorted(places)
+        assert events[places[-1] - 4 : places[-1]] == ["certificate_changed"] * 4
         assert "administrator_changed" in logged(life, Log.CALIBRATION)
         module = open_module(life.world.folder.path)
         assert [name for name in module.files() if "NEXT" in name] == []  # type: ignore[attr-defined]
@@ -173,6 +180,7 @@ def test_a_gateway_changes_over_and_every_step_is_logged(tmp_path: Path, by_call
 
 
 @pytest.mark.req("ADM-12")
+@pytest.mark.step("5.2.11", event="administrator_change_aborted")
 def test_a_gateway_that_is_not_as_promised_stays_with_its_administrator(tmp_path: Path) -> None:
     async def act(life: Site, new: Successor) -> None:
         hand_over(life, new, forget="emt1.sm")
@@ -188,6 +196,7 @@ def test_a_gateway_that_is_not_as_promised_stays_with_its_administrator(tmp_path
 
 
 @pytest.mark.req("ADM-12")
+@pytest.mark.step("5.2.9", event="administrator_change_failed")
 def test_a_change_that_nobody_completes_is_given_up_in_time(tmp_path: Path) -> None:
     async def act(life: Site, new: Successor) -> None:
         own, now = load_identity(life.folder.path, ADMINISTRATOR_KEYS), life.clock.now()

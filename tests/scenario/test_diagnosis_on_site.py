@@ -76,6 +76,7 @@ async def get(client: HttpClient, what: str) -> bytes:
 
 
 @pytest.mark.req("DIAG-01", "DIAG-02", "LOG-01")
+@pytest.mark.step("4.2.1", event="technician_admitted")
 @pytest.mark.step("4.2.3", event="technician_connected")
 @pytest.mark.step("4.2.6", event="diagnosis_read")
 @pytest.mark.step("4.2.7", event="technician_left")
