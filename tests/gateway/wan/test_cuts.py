@@ -47,7 +47,7 @@ def _taken(client: TunnelClient, octets: bytes) -> Response | None:
     if taken:
         return taken[0]
     if octets:
-        with pytest.raises(PeerFault, match="http.malformed"):
+        with pytest.raises(PeerFault, match=r"^http\.malformed"):
             client.receive_eof()
     return None
 
