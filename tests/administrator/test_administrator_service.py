@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from tests.administrator.administrator_parts import LIMIT_S, add_gateway
 from tests.gateway.gateway_parts import GATEWAY_ID, START, gateway_identity, participant_identity, pki
 
+from smgw.administrator.backup import make_backup, restore_backup
 from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorConfig, AdministratorFolder
 from smgw.administrator.service import run_administrator
@@ -189,3 +190,17 @@ async def test_time_is_served_to_gateways(folder: AdministratorFolder) -> None:
         measured = client.response(await channel.reader.readexactly(48), START, synchronised=False)
     assert measured.offset == timedelta()
     assert state.counters == {"role": "administrator", "audit_head": state.facts["audit_head"], "refused": 0}
+
+
+@pytest.mark.req("OPS-03")
+async def test_an_administrator_goes_on_from_its_backup(folder: AdministratorFolder, tmp_path: Path) -> None:
+    again, phrase = AdministratorFolder(tmp_path / "again"), "a phrase for the backup"
+    async with running(folder) as state:
+        data = await asyncio.to_thread(make_backup, folder, phrase, START)
+    restore_backup(data, phrase, again, START)
+    with capture_logs() as logs:
+        async with running(again) as state:
+            channel = await state.call(gateway_identity())
+            assert (await channel.reader.readuntil(b"\r\n\r\n")).startswith(b"POST /smgw/gwa/v1/commands")
+            await channel.close()
+    assert [entry["event"] for entry in logs] == ["gateway_connected", "gateway_disconnected"]
