@@ -31,7 +31,13 @@ FILES = (
         "GatewayConfig",
         ("AdministratorConfig", "LinkConfig", "WakeUpConfig", "RetentionRules", "StorageLimits"),
     ),
-    ConfigFile("Administrator", "`administrator.json` in the administrator's folder", "smgw.administrator.config", "AdministratorConfig"),
+    ConfigFile(
+        "Administrator",
+        "`administrator.json` in the administrator's folder",
+        "smgw.administrator.config",
+        "AdministratorConfig",
+        ("MonitoringConfig", "Webhook", "Mail", "Mqtt"),
+    ),
     ConfigFile("Market participant", "`participant.json` in the participant's folder", "smgw.participant.config", "ParticipantConfig"),
     ConfigFile(
         "Security module",

@@ -1,6 +1,7 @@
 """What gateways tell by themselves: each notice once, with whom has looked at it. Source: ADM-06, WAN-07; 20-wan-crypto-pki 1.11."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -45,6 +46,15 @@ class Alarm(msgspec.Struct, frozen=True):
     seen_at: str
 
 
+class Pending(NamedTuple):
+    """Name a kind of alarm that nobody has acknowledged."""
+
+    device_id: str
+    event: str
+    subject: str
+    level: str
+
+
 class Alarms:
     """Keep and acknowledge alarms."""
 
@@ -82,6 +92,13 @@ class Alarms:
     def unseen(self) -> dict[str, int]:
         """Count the alarms from a warning on that nobody has acknowledged, by gateway: that a meter was heard again alarms nobody."""
         return dict(self._store.rows("SELECT device_id, count(*) FROM alarm WHERE seen_by = '' AND level <> 'INFO' GROUP BY device_id"))
+
+    def pending(self) -> list[Pending]:
+        """List the kinds of alarms that nobody has acknowledged, by gateway, event and subject."""
+        return [
+            Pending(*row)
+            for row in self._store.rows("SELECT DISTINCT device_id, event, subject, level FROM alarm WHERE seen_by = '' ORDER BY 1, 2, 3")
+        ]
 
     def acknowledge(self, alarm_id: int, at: datetime, actor: str) -> Alarm:
         """Note that somebody has looked at an alarm; the first one counts. Raises: DomainFault administrator.unknown_alarm."""

@@ -11,6 +11,8 @@ from smgw.administrator.cases import Cases
 from smgw.administrator.exchanges import Exchanges
 from smgw.administrator.inventory import Inventory
 from smgw.administrator.jobs import Jobs
+from smgw.administrator.monitoring import Incidents
+from smgw.administrator.notifications import Notifications
 from smgw.administrator.releases import Releases
 from smgw.administrator.store import Store
 from smgw.administrator.succession import Successions
@@ -34,6 +36,8 @@ class Books(NamedTuple):
     wake_ups: WakeUps
     successions: Successions
     exchanges: Exchanges
+    incidents: Incidents
+    notifications: Notifications
 
     def close(self) -> None:
         """Close the store."""
@@ -46,6 +50,7 @@ def open_books(path: Path) -> Books:
     try:
         audit = Audit(store)
         inventory, jobs, releases = Inventory(store, audit), Jobs(store, audit), Releases(store, audit, path.parent)
+        incidents = Incidents(store)
         return Books(
             store,
             audit,
@@ -60,6 +65,8 @@ def open_books(path: Path) -> Books:
             WakeUps(store, audit),
             Successions(store, audit),
             Exchanges(store, audit, inventory),
+            incidents,
+            Notifications(store, incidents),
         )
     except BaseException:
         store.close()

@@ -1,12 +1,92 @@
 """The administrator's folder and configuration."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from smgw.core.errors import ConfigError
 from smgw.security.files import write_durably
+
+_Minutes = Annotated[int, msgspec.Meta(ge=0, le=525_600)]
+_Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
+_Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+
+
+class MonitoringConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Say from where on something is an incident."""
+
+    silent_minutes: _Minutes = 15
+    """A gateway that holds its channel open is missed after so long without contact; 0 misses nobody."""
+    silent_on_wake_up_minutes: _Minutes = 0
+    """The same for a gateway that opens its channel only when called; 0, for it has no reason to call by itself."""
+    certificate_days: tuple[Annotated[int, msgspec.Meta(ge=0, le=3_650)], ...] = (90, 30, 7)
+    """Each opens an incident of its own when fewer days of a gateway's first certificate to end are left."""
+    fill_percent: tuple[_Percent, ...] = (80, 95)
+    """Each opens an incident of its own when one of a gateway's stores is so full."""
+    alarm_levels: tuple[Literal["INFO", "WARNING", "ERROR", "FATAL"], ...] = ("ERROR", "FATAL")
+    """Notices of these levels are incidents until somebody acknowledges them."""
+    alarm_events: tuple[str, ...] = ("meter_lost", "link_lost", "power_returned")
+    """Notices of these events, too, whatever their level."""
+
+
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="webhook"):
+    """Tell of incidents by an HTTP request."""
+
+    name: str
+    """What the channel is called; a channel that is named anew is a new one."""
+    url: str
+    """Gets a POST with JSON; `https://…`, or `http://…` within the own network."""
+    secret_file: str = ""
+    """File in the administrator's folder; its text is the key of the HMAC-SHA-256 in the header `X-Smgw-Signature`. Empty: unsigned."""
+    ca_file: str = ""
+    """PEM file in the administrator's folder that the server's certificate is checked with; empty: the system's."""
+
+
+class Mail(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="email"):
+    """Tell of incidents by e-mail."""
+
+    name: str
+    """What the channel is called; a channel that is named anew is a new one."""
+    host: str
+    """Server that takes the mail (SMTP)."""
+    sender: str
+    """Address that the mail comes from."""
+    recipients: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=50)]
+    """Addresses that the mail goes to."""
+    port: _Port = 587
+    """Port of the server."""
+    starttls: bool = True
+    """Whether the connection is protected by STARTTLS; without protection no password is sent."""
+    user: str = ""
+    """Name to log in with; empty: no log-in."""
+    password_file: str = ""
+    """File in the administrator's folder that holds the password."""
+    ca_file: str = ""
+    """PEM file in the administrator's folder that the server's certificate is checked with; empty: the system's."""
+    language: Literal["de", "en"] = "en"
+    """Language of the text."""
+
+
+class Mqtt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="mqtt"):
+    """Tell of incidents by messages to an MQTT 3.1.1 broker, with quality of service 1."""
+
+    name: str
+    """What the channel is called; a channel that is named anew is a new one."""
+    host: str
+    """Broker."""
+    port: _Port = 8883
+    """Port of the broker."""
+    topic: Annotated[str, msgspec.Meta(pattern="^[^+#]{1,200}$")] = "smgw/incidents"
+    """Topic that messages are published under."""
+    tls: bool = True
+    """Whether the connection is protected by TLS; without it no password is sent."""
+    user: str = ""
+    """Name to log in with; empty: no log-in."""
+    password_file: str = ""
+    """File in the administrator's folder that holds the password."""
+    ca_file: str = ""
+    """PEM file in the administrator's folder that the broker's certificate is checked with; empty: the system's."""
 
 
 class AdministratorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,6 +109,10 @@ class AdministratorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """Base address of the PKI service that revocation lists are fetched from; empty: only the trust folder's lists are used."""
     four_eyes: tuple[Literal["profile", "firmware", "keys", "change", "decommission"], ...] = ()
     """What waits until a second person approves it."""
+    monitoring: MonitoringConfig = MonitoringConfig()
+    """From where on something is an incident, see below."""
+    notifications: tuple[Webhook | Mail | Mqtt, ...] = ()
+    """Who is told of incidents, and how; see below. Each has a name of its own."""
 
 
 class AdministratorFolder:

@@ -17,6 +17,8 @@ from smgw.administrator.exchanges import Exchanges
 from smgw.administrator.initial_configuration import AUTHENTICATION_FILE, load_authentication
 from smgw.administrator.lookout import lookout_for
 from smgw.administrator.management import Office, known_gateway, serve_gateway
+from smgw.administrator.monitoring import Watch, monitor
+from smgw.administrator.notifications import notify, require_usable
 from smgw.administrator.personalisation import KeyOffice
 from smgw.administrator.releases import serve_downloads
 from smgw.administrator.service_point import PEERS, ServicePoint
@@ -53,11 +55,31 @@ def _key_office(folder: AdministratorFolder, config: AdministratorConfig, identi
     )
 
 
+def _watch(
+    stack: AsyncExitStack,
+    folder: AdministratorFolder,
+    config: AdministratorConfig,
+    books: Books,
+    clock: ClockPort,
+    occasion: asyncio.Event,
+) -> None:
+    """Look after the fleet, and tell of incidents, until the stack closes."""
+    watch = Watch(books.inventory, books.alarms, books.campaigns, books.wake_ups, books.incidents)
+    names = [channel.name for channel in config.notifications]
+    work = [
+        monitor(watch, config.monitoring, clock, occasion, lambda incident: books.notifications.put(incident, names, clock.now())),
+        *(notify(books.notifications, channel, config.name, folder.path, clock) for channel in config.notifications),
+    ]
+    for task in [asyncio.create_task(one) for one in work]:
+        stack.callback(task.cancel)
+
+
 async def run_administrator(
     folder: AdministratorFolder, clock: ClockPort, ready: Callable[[dict[str, object]], None], stop: asyncio.Event
 ) -> dict[str, object]:
     """Serve the fleet until the event is set; gives the closing counters."""
     config = folder.load()
+    require_usable(config.notifications)
     identity = load_identity(folder.path, ADMINISTRATOR_KEYS)
     books = open_books(folder.inventory)
     keys = _key_office(folder, config, identity, books)
@@ -94,7 +116,8 @@ async def run_administrator(
         stack.callback(books.close)
         await keep_fresh(stack, identity.trust, config.crl_url, clock)
         ports = []
-        point = ServicePoint(identity, books, clock)
+        occasion = asyncio.Event()
+        point = ServicePoint(identity, books, clock, lambda _: occasion.set())
         listeners = (
             (on_management, config.management_port, GATEWAYS),
             (on_time, config.time_port, GATEWAYS),
@@ -132,6 +155,7 @@ async def run_administrator(
         stack.callback(calls.cancel)
         campaigns = asyncio.create_task(conduct(books.campaigns, clock, identity.module.random, (config.host, ports[3])))
         stack.callback(campaigns.cancel)
+        _watch(stack, folder, config, books, clock, occasion)
         await stop.wait()
         if sessions:
             await asyncio.wait(sessions, timeout=SESSION_END_S)

@@ -47,6 +47,10 @@ CREATE TABLE IF NOT EXISTS wake_up (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS wake_up_of_gateway ON wake_up (device_id, id);
 """
+_GIVEN_UP = (
+    "SELECT device_id FROM wake_up WHERE id IN (SELECT max(id) FROM wake_up WHERE state <> 'calling' GROUP BY device_id) "
+    "AND state = 'given_up' ORDER BY device_id"
+)
 _PERCENTILES = """
 SELECT wait_ms FROM (SELECT wait_ms FROM wake_up WHERE state='answered' ORDER BY id DESC LIMIT ?) ORDER BY wait_ms
 """
@@ -124,6 +128,10 @@ class WakeUps:
         """Note what became of a call."""
         with self._store.write() as database:
             database.execute("UPDATE wake_up SET packets=?, wait_ms=?, state=? WHERE id=?", (packets, wait_ms, state, call))
+
+    def given_up(self) -> list[str]:
+        """List the gateways whose last call was given up."""
+        return [row[0] for row in self._store.rows(_GIVEN_UP)]
 
     def statistics(self) -> Statistics:
         """Sum up all calls that are kept."""

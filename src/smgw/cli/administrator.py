@@ -14,7 +14,14 @@ from smgw.administrator.backup import make_backup, restore_backup
 from smgw.administrator.config import AdministratorFolder
 from smgw.administrator.service import run_administrator
 from smgw.administrator.users import LOCAL
-from smgw.cli import administrator_firmware, administrator_life, administrator_local, administrator_template, administrator_wakeup
+from smgw.cli import (
+    administrator_firmware,
+    administrator_life,
+    administrator_local,
+    administrator_monitoring,
+    administrator_template,
+    administrator_wakeup,
+)
 from smgw.cli.administrator_parts import (
     AsJson,
     DataFolder,
@@ -45,6 +52,8 @@ app.add_typer(administrator_firmware.app, name="firmware")
 app.add_typer(administrator_wakeup.app, name="wake-up")
 app.add_typer(administrator_template.app, name="template")
 app.add_typer(administrator_life.app, name="life")
+app.add_typer(administrator_monitoring.incident_app, name="incident")
+app.add_typer(administrator_monitoring.alarm_app, name="alarm")
 app.add_typer(administrator_local.audit_app, name="audit")
 app.add_typer(administrator_local.user_app, name="user")
 

@@ -3,7 +3,21 @@
 A new kind of resource is a module with `ENDPOINTS`, added to the tuple below: routes, roles and the OpenAPI document follow from it.
 """
 
-from smgw.administrator.api import alarms, approvals, audit, backup, exchanges, firmware, gateways, jobs, logs, profiles, users, wake_ups
+from smgw.administrator.api import (
+    alarms,
+    approvals,
+    audit,
+    backup,
+    exchanges,
+    firmware,
+    gateways,
+    incidents,
+    jobs,
+    logs,
+    profiles,
+    users,
+    wake_ups,
+)
 from smgw.administrator.api.endpoints import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -12,6 +26,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *jobs.ENDPOINTS,
     *logs.ENDPOINTS,
     *alarms.ENDPOINTS,
+    *incidents.ENDPOINTS,
     *approvals.ENDPOINTS,
     *audit.ENDPOINTS,
     *users.ENDPOINTS,

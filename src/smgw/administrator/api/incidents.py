@@ -1,0 +1,83 @@
+"""What is, or was, wrong with the fleet, and who was told of it. Source: ADM-06."""
+
+from typing import Literal
+
+import msgspec
+
+from smgw.administrator.api.endpoints import SEEING, Call, Endpoint, Limit, ShortText
+from smgw.administrator.monitoring import Incident
+from smgw.core.errors import DomainFault
+
+
+class IncidentQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Choose incidents, newest first."""
+
+    gateway: ShortText = ""
+    rule: ShortText = ""
+    all: bool = False
+    """Those that are over, too."""
+    language: Literal["de", "en"] = "en"
+    limit: Limit = 200
+
+
+class IncidentRow(msgspec.Struct, frozen=True):
+    """Show one incident."""
+
+    id: int
+    device_id: str
+    """Empty where it is no single gateway's."""
+    rule: str
+    subject: str
+    severity: str
+    text: str
+    opened_at: str
+    closed_at: str
+    """Empty while it lasts."""
+
+
+class NotificationRow(msgspec.Struct, frozen=True):
+    """Show who was, or is to be, told."""
+
+    channel: str
+    what: str
+    state: str
+    attempts: int
+    next_at: str
+    code: str
+    """Why the last attempt failed."""
+
+
+class IncidentView(msgspec.Struct, frozen=True):
+    """Show one incident and who was told of it."""
+
+    incident: IncidentRow
+    notifications: list[NotificationRow]
+
+
+def incident_row(incident: Incident, language: str = "en") -> IncidentRow:
+    """Show an incident as a sentence."""
+    values = {name: getattr(incident, name) for name in IncidentRow.__struct_fields__ if name != "text"}
+    return IncidentRow(**values, text=incident.text(language))
+
+
+def incidents(call: Call) -> list[IncidentRow]:
+    """List incidents."""
+    query: IncidentQuery = call.query
+    found = call.books.incidents.listed(query.gateway, query.rule, only_open=not query.all, limit=query.limit)
+    return [incident_row(incident, query.language) for incident in found]
+
+
+def incident_view(call: Call) -> IncidentView:
+    """Show one incident. Raises: DomainFault administrator.unknown_incident."""
+    incident = call.books.incidents.incident(call.number())
+    if incident is None:
+        raise DomainFault("administrator.unknown_incident", str(call.number()))
+    told = call.books.notifications.of(incident.id)
+    rows = [NotificationRow(one.channel, one.what, one.state, one.attempts, one.next_at, one.code) for one in told]
+    return IncidentView(incident_row(incident), rows)
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/incidents", SEEING, incidents, "List what is wrong with the fleet", list[IncidentRow], query=IncidentQuery),
+    Endpoint("GET", "/incidents/{number}", SEEING, incident_view, "Show one incident and who was told", IncidentView),
+)
