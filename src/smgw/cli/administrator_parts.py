@@ -1,6 +1,7 @@
 """What the commands of `smgw administrator` share: options, faults, tables."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ Url = Annotated[str, typer.Option("--url", help="Address of the administrator; e
 TokenFile = Annotated[
     Path | None, typer.Option("--token", help="File with a user's token; else the folder's token is shown.", metavar="FILE")
 ]
+
+_FRACTION = re.compile(r"(?<=:\d\d)\.\d+Z\Z")
+"""Of a second, at the end of a time: people get whole ones."""
 
 
 @contextmanager
@@ -88,7 +92,7 @@ def show_table(rows: Sequence[Any], columns: dict[str, str], as_json: bool) -> N
     if as_json:
         print_json(rows)
         return
-    table = Table(*(Column(heading, overflow="fold") for heading in columns.values()))
+    table = Table(*(Column(heading, overflow="fold", no_wrap=number == 0) for number, heading in enumerate(columns.values())))
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in columns))
     Console(markup=False).print(table)
@@ -105,5 +109,5 @@ def show_facts(facts: dict[str, Any], as_json: bool) -> None:
 
 def _cell(value: Any) -> str:
     if isinstance(value, str | int) and not isinstance(value, bool):
-        return str(value)
+        return _FRACTION.sub("Z", str(value))
     return "yes" if value is True else "no" if value is False else "–" if value is None else msgspec.json.encode(value).decode()
