@@ -10,6 +10,7 @@ from pathlib import Path
 from tools.command_page import command_page
 from tools.configuration_page import configuration_page
 from tools.generate_tariff_page import tariff_page
+from tools.process_step_page import process_step_page
 from tools.requirement_page import requirement_page
 from tools.table_pages import error_page, event_page, life_cycle_page, policy_page, state_page
 
@@ -24,6 +25,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": error_page,
     "life-cycle.md": life_cycle_page,
     "log-events.md": lambda: event_page(ROOT / "src"),
+    "process-steps.md": lambda: process_step_page(ROOT),
     "requirements.md": lambda: requirement_page(ROOT),
     "states.md": state_page,
     "tariffs.md": tariff_page,
