@@ -9,15 +9,14 @@ watcher, VPN, database and web server together (its table 1). No such machine is
 """
 
 import asyncio
-import os
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
 
+from bench.process import cpu_s, memory_mb, process_of
 from bench.result import BenchResult
-from smgw.core.errors import ConfigError
 from smgw.net.clock import open_clock
 from smgw.simulation.system import Launcher, Options
 
@@ -29,8 +28,6 @@ PERIOD_S = 60
 PAPER_CPU_PERCENT = 20.0
 PAPER_MEMORY_MB = 0.52 * 512
 PROMISED_MB = 90.0
-
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class _Sample(NamedTuple):
@@ -63,20 +60,20 @@ async def _run(folder: Path) -> BenchResult:
 
 async def _measure(folder: Path, ready: "asyncio.Future[dict[str, Any]]") -> BenchResult:
     line = await ready
-    process = _gateway_process(folder / "gateway")
+    process = process_of(folder / "gateway")
     clock = open_clock(f"paced:{folder / 'run' / 'clock'}")
-    start_s = _cpu_s(process)
+    start_s = cpu_s(process)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {_token(line)}"}) as session:
 
         async def sample() -> _Sample:
             async with session.get(f"{line['participant']['url']}/api/v1/summary") as response:
                 totals = await response.json()
-            return _Sample(clock.now().timestamp(), _cpu_s(process), totals["deliveries"])
+            return _Sample(clock.now().timestamp(), cpu_s(process), totals["deliveries"])
 
         await asyncio.sleep(WARM_UP_S)
-        before, early = await sample(), _memory_mb(process)
+        before, early = await sample(), memory_mb(process)
         await asyncio.sleep(MEASURED_S)
-        after, memory = await sample(), _memory_mb(process)
+        after, memory = await sample(), memory_mb(process)
     return _result(before, after, early, memory, start_s)
 
 
@@ -107,7 +104,6 @@ def _result(before: _Sample, after: _Sample, early: dict[str, float], memory: di
             f"{simulated_s:.0f} simulated seconds at {SPEED:g} times real speed, {deliveries} deliveries; MB = 1,000,000 octets",
             "ratios say how many times less we take; the paper's machine is a Raspberry Pi 1, this one is not: its cores are many times",
             "faster, so cpu_vs_paper says little, while memory_vs_paper can be compared",
-            "the peak is at the start, when the key store's password hash takes 32 MB for a moment",
             f"promise: less than {PROMISED_MB:g} MB resident; {kept}",
         ],
     )
@@ -115,35 +111,3 @@ def _result(before: _Sample, after: _Sample, early: dict[str, float], memory: di
 
 def _token(line: dict[str, Any]) -> str:
     return Path(line["participant"]["token_file"]).read_text().strip()
-
-
-def _gateway_process(folder: Path) -> int:
-    """Find the gateway among our children by the folder in its command line. Raises: ConfigError where there is none or no /proc."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        words = _read(entry / "cmdline").split("\0")
-        if str(folder) in words and _stat(entry)[1:2] == [str(os.getpid())]:
-            return int(entry.name)
-    raise ConfigError("up.state", "no gateway process in /proc")
-
-
-def _stat(entry: Path) -> list[str]:
-    """Give the fields after the command's name: state, parent, …"""
-    return _read(entry / "stat").rpartition(")")[2].split()
-
-
-def _cpu_s(process: int) -> float:
-    """Give the CPU time of all threads, user and system."""
-    fields = _stat(Path(f"/proc/{process}"))
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-
-
-def _memory_mb(process: int) -> dict[str, float]:
-    rows = (row.split() for row in _read(Path(f"/proc/{process}/status")).splitlines())
-    return {row[0][:-1]: int(row[1]) * 1024 / 1e6 for row in rows if row[0] in ("VmRSS:", "VmHWM:")}
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""

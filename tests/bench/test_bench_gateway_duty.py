@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import gateway_duty
+from bench import gateway_duty, process
 from smgw.core.errors import ConfigError
 
 
@@ -23,14 +23,14 @@ def test_one_gateway_process_is_measured(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_counters_of_a_process_are_read() -> None:
-    memory = gateway_duty._memory_mb(os.getpid())
+    memory = process.memory_mb(os.getpid())
     assert 0 < memory["VmRSS"] <= memory["VmHWM"]
-    assert gateway_duty._cpu_s(os.getpid()) > 0
+    assert process.cpu_s(os.getpid()) > 0
 
 
 def test_no_gateway_process_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
-        gateway_duty._gateway_process(tmp_path)
+        process.process_of(tmp_path)
 
 
 def test_a_system_that_does_not_start_ends_the_measurement(tmp_path: Path) -> None:

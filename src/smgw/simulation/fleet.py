@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import sleep
 from typing import NamedTuple
 
 import msgspec
@@ -51,6 +52,9 @@ FIRST_NUMBER = 20_000_000
 """Serial number before the first virtual gateway's and its meter's."""
 LINK = "household"
 STARTS_AT_ONCE = 8
+START_S = 10.0
+"""So long a starting member holds up the next ones; an administrator that can't be reached holds up nobody for ever."""
+LOOKS, LOOK_S = 10, 0.2
 LIMIT = 5_000
 """Largest fleet of one process."""
 
@@ -158,24 +162,28 @@ class Fleet:
 
     async def _run_member(self, folder: GatewayFolder, stop: asyncio.Event) -> dict[str, int]:
         name = folder.path.name
+        up = asyncio.Event()
         try:
-            async with self._starting:
-                if stop.is_set():
-                    return {}
-                line = open_pty(folder.path / "meter.tty")
-                gateway = Gateway(folder, self._clock, listeners=lambda: self._listeners(name))
-                self._gateways[name] = gateway
+            await self._starting.acquire()
+            asyncio.create_task(self._let_next(up), name=f"{name} starts")  # noqa: RUF006 - ends by itself, and nobody waits for it
+            if stop.is_set():
+                up.set()
+                return {}
+            line = open_pty(folder.path / "meter.tty")
+            gateway = Gateway(folder, self._clock, listeners=lambda: self._listeners(name))
+            self._gateways[name] = gateway
             meter = SmlMeter(DeviceId.parse("1" + name[1:]), Household("household", int(name[-8:])))
             port = MeterPort(meter, line, self._clock, f"{name}/{LINK}", self._interval)
             sending = asyncio.create_task(port.run())
             try:
-                counters = await gateway.run(self._note, stop)
+                counters = await gateway.run(lambda facts: self._note(facts, up), stop)
             finally:
                 sending.cancel()
                 with suppress(asyncio.CancelledError):
                     await sending
                 line.close()
         except SmgwError as fault:
+            up.set()
             self.failed[name] = fault.code
             log.error("member_failed", gateway=name, code=fault.code, detail=fault.detail)
             await stop.wait()
@@ -183,11 +191,32 @@ class Fleet:
         return {key: value for key, value in counters.items() if isinstance(value, int) and not isinstance(value, bool)}
 
     def _listeners(self, name: str) -> list[Listener]:
-        """List what listens in this process, without what the other members listen on by intention."""
-        others = set[int]().union(*(gateway.places for member, gateway in self._gateways.items() if member != name))
-        return [listener for listener in own_listeners() if listener.port not in others]
+        """List what listens in this process, without what the other members listen on by intention.
 
-    def _note(self, facts: dict[str, object]) -> None:
+        Called in a thread: a member that opens its door at this moment gets some time to say that it meant to.
+        """
+        own = self._gateways[name].places
+        for _ in range(LOOKS):
+            found = own_listeners()
+            others = set[int]().union(*(gateway.places for member, gateway in list(self._gateways.items()) if member != name))
+            left = [listener for listener in found if listener.port not in others]
+            if all(listener.port in own for listener in left):
+                break
+            sleep(LOOK_S)
+        return left
+
+    async def _let_next(self, up: asyncio.Event) -> None:
+        """Let the next member start once one is up, or takes too long."""
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(START_S):
+                    await up.wait()
+        finally:
+            self._starting.release()
+
+    def _note(self, facts: dict[str, object], up: asyncio.Event) -> None:
+        if facts.get("event") == "normal":
+            up.set()
         if facts.get("event") == "measuring":
             self.measuring += 1
             if self.measuring == len(self._folders):
