@@ -21,6 +21,7 @@ from tests.gateway.gateway_parts import GATEWAY_ID, METER_ID, START, gateway_ide
 
 from smgw.administrator.api.endpoints import Desk
 from smgw.administrator.campaigns import Plan
+from smgw.administrator.monitoring import Finding
 from smgw.administrator.releases import Certified
 from smgw.administrator.users import Role
 from smgw.codec.command import Answer
@@ -86,6 +87,7 @@ def fill(desk: Desk) -> None:
         told = {"reason": "no time server", "meter": METER_ID}
         notice = Notice(f"{number}", f"ESGW{number + 1:010d}", event, number, level, START, METER_ID, False, told)
         books.alarms.accept(notice, START)
+    books.incidents.settle([Finding("ESGW0000000017", "clock", "", "invalid"), Finding("ESGW0000000009", "silent")], START)
     books.releases.makers.write_bytes(maker().root.public_bytes(Encoding.PEM))
     release = books.releases.upload(package(), CREATED, "ann")
     books.releases.certify([Certified(release.manifest_sha256, "BSI-DSZ-CC-0001-2026")], CREATED, "ann")

@@ -18,7 +18,9 @@ from smgw.administrator.console.forms import FORMS
 from smgw.administrator.console.language import LANGUAGES, Language
 from smgw.administrator.console.site import endpoint_of
 from smgw.administrator.console.views import PAGES
+from smgw.administrator.monitoring import Finding
 from smgw.administrator.users import Role
+from smgw.core.notices import Notice
 
 NAMES = {"device_id": GATEWAY_ID, "kind": "meter", "profile_id": "1SGW0010000001", "log": "system", "number": "1", "name": "someone"}
 XSS = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
@@ -72,6 +74,9 @@ async def test_whatever_others_wrote_is_shown_as_text(desk: Desk, language: str)
     job = books.jobs.add(GATEWAY_ID, "POST", XSS, {"x": XSS}, at=START, actor=XSS, random=bytes(16))
     books.jobs.refuse(job, XSS, START)
     books.approvals.propose("profile", "job", GATEWAY_ID, XSS, {"device_id": XSS, "resource": XSS}, at=START, actor=XSS)
+    notice = Notice(XSS, GATEWAY_ID, XSS, 1, XSS, START, XSS, False, {XSS: XSS})
+    books.alarms.accept(notice, START)
+    books.incidents.settle([Finding(GATEWAY_ID, "clock", XSS, XSS), Finding(XSS, "alarm", XSS, XSS)], START)
     books.users.add_token("ann", XSS, bytes(32), START)
     books.audit.note(START, XSS, XSS, XSS, XSS)
     paths = [
@@ -79,6 +84,7 @@ async def test_whatever_others_wrote_is_shown_as_text(desk: Desk, language: str)
         f"/?search={XSS}&state={XSS}",
         f"/gateways/{GATEWAY_ID}",
         "/proposals",
+        "/alarms",
         "/audit",
         f"/audit?actor={XSS}&head={XSS}",
         "/users",

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from smgw.administrator.api import alarms, approvals, audit, exchanges, firmware, gateways, jobs, logs, profiles, users
+from smgw.administrator.api import alarms, approvals, audit, exchanges, firmware, gateways, incidents, jobs, logs, profiles, users
 from smgw.administrator.api.endpoints import Call, ProposalRow
 from smgw.administrator.api.routes import read
 from smgw.administrator.campaigns import Plan
@@ -159,6 +159,7 @@ def alarm_list(call: Call, asked: dict[str, str], language: Language) -> Values:
     given = {name: value for name, value in asked.items() if value and name in ("gateway", "level", "unseen")}
     query = read({**given, "limit": 2 * PAGE_ROWS, "language": language.code}, alarms.AlarmQuery, strict=False)
     return {
+        "lasting": incidents.incidents(call._replace(query=incidents.IncidentQuery(gateway=query.gateway, language=language.code))),
         "rows": alarms.alarms(call._replace(query=query)),
         "query": query,
         "given": given,
