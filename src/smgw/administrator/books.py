@@ -11,6 +11,7 @@ from smgw.administrator.cases import Cases
 from smgw.administrator.exchanges import Exchanges
 from smgw.administrator.inventory import Inventory
 from smgw.administrator.jobs import Jobs
+from smgw.administrator.market_orders import MarketOrders
 from smgw.administrator.monitoring import Incidents
 from smgw.administrator.notifications import Notifications
 from smgw.administrator.releases import Releases
@@ -38,6 +39,7 @@ class Books(NamedTuple):
     exchanges: Exchanges
     incidents: Incidents
     notifications: Notifications
+    market_orders: MarketOrders
 
     def close(self) -> None:
         """Close the store."""
@@ -67,6 +69,7 @@ def open_books(path: Path) -> Books:
             Exchanges(store, audit, inventory),
             incidents,
             Notifications(store, incidents),
+            MarketOrders(store, audit, inventory, jobs),
         )
     except BaseException:
         store.close()

@@ -1,8 +1,8 @@
-"""The administrator's end point for what gateways send by themselves: notices, messages that it passes on unread, and reports
-of technicians (ADMIN-SERVICE).
+"""The administrator's end point for what gateways send by themselves: notices, messages that it passes on unread; for reports
+of technicians, and for orders of market participants (ADMIN-SERVICE).
 
 Every refusal is noted with its code on our side; outward, all security failures look the same. Nothing that is passed on is kept.
-Source: WAN-06, WAN-07, ADM-06, ADM-08, ADM-11, DIAG-02; 20-wan-crypto-pki 1.2 (WKS2), 3.5.
+Source: WAN-06, WAN-07, ADM-06, ADM-08, ADM-09, ADM-11, DIAG-02; 20-wan-crypto-pki 1.2 (WKS2), 3.5.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from smgw.administrator.alarms import Alarm
 from smgw.administrator.books import Books
 from smgw.administrator.cases import REPORT_LIMIT
 from smgw.administrator.management import known_gateway
+from smgw.administrator.market_orders import OrderDesk
 from smgw.codec.diagnosis import SubmissionReceipt, decode_submission
 from smgw.codec.notice import decode_notice
 from smgw.core.errors import DecodeFault, PeerFault, SecurityFault, SmgwError
@@ -38,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 NOTICES = "/smgw/gwa/v1/notices"
 DIAGNOSES = "/smgw/gwa/v1/diagnoses"
-PEERS = frozenset({Role.SMGW, Role.TECHNICIAN})
+PEERS = frozenset({Role.SMGW, Role.TECHNICIAN, Role.EMT})
 CONTENT_TYPE = "application/cms"
 _JSON = ("Content-Type", "application/json")
 
@@ -53,7 +54,7 @@ class Receipt(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ServicePoint:
-    """Answer the gateways of the inventory, and technicians who report on their cases."""
+    """Answer the gateways of the inventory, technicians who report on their cases, and partners of gateways with an order."""
 
     def __init__(self, identity: Identity, books: Books, clock: ClockPort, raised: Callable[[Alarm], None] = lambda _: None) -> None:
         self._identity = identity
@@ -62,6 +63,7 @@ class ServicePoint:
         self._cases = books.cases
         self._clock = clock
         self._raised = raised
+        self._desk = OrderDesk(identity, books.market_orders, clock.now)
         self._relay = Relay(identity, clock, self._target)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: ValidatedCertificate) -> None:
@@ -77,6 +79,8 @@ class ServicePoint:
         try:
             if peer.role is Role.TECHNICIAN:
                 return self._report(peer, request)
+            if peer.role is Role.EMT:
+                return self._desk.respond(peer, request)
             gateway = known_gateway(self._inventory, peer)
             if request.target.startswith(RELAY):
                 return await self._relay.respond(peer, request, lambda fault: self._refused(peer, fault))

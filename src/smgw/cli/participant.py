@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from smgw.cli import participant_order
 from smgw.cli.service import Ready, run_role
 from smgw.core.errors import ConfigError, SmgwError
 from smgw.core.instant import BERLIN
@@ -28,6 +29,7 @@ from smgw.participant.service import run_participant
 from smgw.participant.store import ParticipantStore
 
 app = typer.Typer(help="Run a market participant and look at what it received.", no_args_is_help=True)
+app.add_typer(participant_order.app, name="order")
 
 DAYS_LISTED = 31
 

@@ -290,6 +290,10 @@ ERROR_CODES: dict[str, ErrorCode] = {
     # administrator
     "administrator.unknown_case": ErrorCode("There is no such case", "List the cases."),
     "administrator.case_state": ErrorCode("The case is not in a state that allows this", "Show the case; open a new one where needed."),
+    "order.structure": ErrorCode("A participant's order or the answer to it is not well formed", "A read-out needs contract, days and reason; a connection none of them."),
+    "order.sender": ErrorCode("An order is signed by somebody else than who sent it", _SECURITY_HINT),
+    "order.repeated": ErrorCode("An order's id was used for another order", "Give each order an id of its own."),
+    "order.not_permitted": ErrorCode("The gateway's profiles do not permit that order to its sender", "Compare partner, certificates and recipients in the gateway's profiles."),
     "diagnosis.structure": ErrorCode("A diagnosis or its receipt is not well formed", "Fetch it anew from the gateway."),
     "diagnosis.size": ErrorCode("A diagnosis is larger than allowed", "Fetch it anew from the gateway."),
     "administrator.unknown_alarm": ErrorCode("There is no such alarm", "List the alarms."),
