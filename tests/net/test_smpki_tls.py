@@ -508,11 +508,8 @@ def test_a_connection_without_tls_has_no_peer(world: World) -> None:
     assert caught.value.code == "tls.no_certificate"
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl program is not installed: apt-get install openssl")
-@pytest.mark.parametrize("suite", TLS12_SUITES)
-@pytest.mark.req("SEC-03")
-async def test_openssl_as_a_foreign_client(world: World, tmp_path: Path, suite: str) -> None:
-    """The foreign program holds its own key, so its certificate is made past the request."""
+def foreign_party(world: World, folder: Path) -> None:
+    """Write `key` and `chain` of a gateway for a foreign program, which holds its own key: its certificate is made past the request."""
     key = ec.generate_private_key(ec.BrainpoolP256R1())
     sub, model = world.pki.sub.certificate, world.gateway.triple.tls
     builder = x509.CertificateBuilder().subject_name(model.subject).issuer_name(sub.subject).public_key(key.public_key())
@@ -521,8 +518,15 @@ async def test_openssl_as_a_foreign_client(world: World, tmp_path: Path, suite: 
         builder = builder.add_extension(extension.value, extension.critical)
     certificate = sign_certificate(builder, world.pki.module, "CA_SIG_Test")
     pem = serialization.Encoding.PEM
-    (tmp_path / "key").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    (tmp_path / "chain").write_bytes(certificate.public_bytes(pem) + sub.public_bytes(pem))
+    (folder / "key").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    (folder / "chain").write_bytes(certificate.public_bytes(pem) + sub.public_bytes(pem))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the openssl program is not installed: apt-get install openssl")
+@pytest.mark.parametrize("suite", TLS12_SUITES)
+@pytest.mark.req("SEC-03")
+async def test_openssl_as_a_foreign_client(world: World, tmp_path: Path, suite: str) -> None:
+    foreign_party(world, tmp_path)
     async with listening(world) as state:
         program = await asyncio.create_subprocess_exec(
             *("openssl", "s_client", "-connect", f"127.0.0.1:{state.port}", "-tls1_2", "-groups", "brainpoolP256r1"),
