@@ -25,6 +25,7 @@ class Running(NamedTuple):
     name: str
     process: asyncio.subprocess.Process
     lines: asyncio.Queue[dict[str, Any]]
+    stop_s: float
 
 
 class Processes:
@@ -38,8 +39,8 @@ class Processes:
         self._running: list[Running] = []
         self._readers: list[asyncio.Task[None]] = []
 
-    async def start(self, name: str, arguments: Sequence[str]) -> Running:
-        """Start a process and wait until it says that it is ready. Raises: Unavailable up.start."""
+    async def start(self, name: str, arguments: Sequence[str], stop_s: float = STOP_S) -> Running:
+        """Start a process and wait until it says that it is ready; later it has `stop_s` to stop. Raises: Unavailable up.start."""
         log_path = self._log_folder / f"{name}.log"
         self._log_folder.mkdir(parents=True, exist_ok=True)
         with log_path.open("ab") as log:
@@ -53,7 +54,7 @@ class Processes:
                 stderr=log,
                 start_new_session=True,
             )
-        running = Running(name, process, asyncio.Queue())
+        running = Running(name, process, asyncio.Queue(), stop_s)
         self._running.append(running)
         self._readers.append(asyncio.create_task(_read_lines(running)))
         try:
@@ -84,7 +85,7 @@ class Processes:
             with suppress(ProcessLookupError):
                 running.process.send_signal(signal.SIGTERM)
             with suppress(TimeoutError):
-                async with asyncio.timeout(STOP_S):
+                async with asyncio.timeout(running.stop_s):
                     await running.process.wait()
         closing: dict[str, dict[str, Any]] = {}
         for running, reader in zip(self._running, self._readers, strict=True):

@@ -29,7 +29,7 @@ from smgw.pki.names import Role
 from smgw.security.files import write_durably
 from smgw.simulation.discovery import meter_of_dump, meter_of_link
 from smgw.simulation.fleet import found_fleet
-from smgw.simulation.processes import Processes
+from smgw.simulation.processes import STOP_S, Processes
 from smgw.simulation.provisioning import (
     CONSUMER_NAME,
     DEFAULT_GATEWAY_ID,
@@ -56,6 +56,8 @@ LEAD = timedelta(minutes=10)
 
 TELEGRAMS_PER_REAL_SECOND = 20
 FLEET_INTERVAL_S = 60
+MEMBER_STOP_S = 0.1
+"""So much longer a fleet has to stop for each of its gateways."""
 """Pause between the telegrams of a virtual gateway's meter."""
 INTERVALS_S = (2, 5, 10, 15, 30, 60, 90, 180, 300, 450, 900)
 
@@ -259,7 +261,9 @@ class Launcher:
         provision_gateway(layout, system, self._administrator, tuple(links))
         if system.fleet > 1:
             pause = str(self._options.interval_s or FLEET_INTERVAL_S)
-            await self._processes.start("fleet", ["fleet", "run", "--data", str(layout.fleet), "--interval", pause, *common])
+            await self._processes.start(
+                "fleet", ["fleet", "run", "--data", str(layout.fleet), "--interval", pause, *common], STOP_S + system.fleet * MEMBER_STOP_S
+            )
         gateway = await self._processes.start("gateway", ["gateway", "run", "--data", str(layout.gateway), *common])
         self._paused.close()
         with suppress(TimeoutError):
