@@ -60,7 +60,10 @@ ITEMS: dict[str, tuple[str, ...]] = {
     "RSA": (f"{_TLS}test_a_client_that_offers_less[rsa]", f"{_LIMBO}[rsa-leaf]"),
     "oversized header": ("tests/protocol/test_tunnel_http.py::test_the_server_refuses_by_name_and_says_no_more",),
     "wrong Host": ("tests/gateway/wan/test_channel.py::test_what_is_no_call_of_the_interface_gets_its_status",),
-    "unknown COSEM object": (f"{_MANAGEMENT}test_what_is_not_offered_is_answered_with_a_code",),
+    "unknown COSEM object": (
+        f"{_MANAGEMENT}test_what_is_not_offered_is_answered_with_a_code",
+        "tests/codec/test_cosem_resources.py::test_what_is_not_in_the_tree_is_no_resource",
+    ),
     "duplicate x-CID": (
         f"{_MANAGEMENT}test_a_repeated_command_is_answered_from_memory_and_not_obeyed_again",
         "tests/participant/test_deliveries.py::test_the_same_message_twice_has_one_effect",

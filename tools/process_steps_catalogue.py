@@ -27,6 +27,9 @@ _CALL = "tests/administrator/test_wakeup.py::test_a_gateway_is_called_with_a_pac
 _PSEUDONYM = "tests/scenario/test_passing_on.py::test_under_a_pseudonym_neither_relay_nor_recipient_learns_what_the_other_knows"
 _PASSED_ON = "tests/scenario/test_passing_on.py::test_passed_on_openly_a_message_keeps_the_gateway_s_signature"
 _READ_OUT = "tests/gateway/test_tariff_orders.py::test_a_read_out_sends_daily_values_and_tells_the_consumer_why"
+_ORDERED = "tests/scenario/test_participants_orders.py::test_a_connection_is_ordered_and_made"
+_VALUES = "tests/scenario/test_participants_orders.py::test_a_read_out_brings_values_to_the_recipient_and_tells_the_consumer_who_asked"
+_PERMITTED = "tests/scenario/test_participants_orders.py::test_what_is_not_permitted_is_refused_and_audited"
 _RIGHT = "tests/gateway/test_tariff_orders.py::test_a_read_out_without_right_is_refused"
 _DAY = "tests/scenario/test_up.py::test_a_day_is_delivered_verified_and_continued"
 _UPDATE = "tests/scenario/test_firmware_update.py::test_a_bad_release_is_given_up_and_a_good_one_runs_with_all_data"
@@ -81,19 +84,14 @@ ROWS: tuple[Row, ...] = (
         ("tests/gateway/test_tariffs.py::test_the_registers_of_a_period_are_booked_and_sent_once",),
     ),
     Row("2.2.1", GATEWAY, "dials the participant"),
-    Row("2.2.2.1", PARTICIPANT, "asks the administrator to have the gateway call it", why_no_test=_MARKET),
-    Row(
-        "2.2.2.2",
-        ADMINISTRATOR,
-        "decides whether that is allowed",
-        ("tests/administrator/api/test_routes.py::test_every_endpoint_lets_in_whom_its_row_names_and_nobody_else",),
-    ),
+    Row("2.2.2.1", PARTICIPANT, "asks the administrator to have the gateway call it", (_ORDERED,)),
+    Row("2.2.2.2", ADMINISTRATOR, "decides whether that is allowed", (_PERMITTED,)),
     Row("2.2.2.3", ADMINISTRATOR, "wakes the gateway up", (_CALL,)),
     Row("2.2.2.4", GATEWAY, "dials the administrator", (_WAKE_UP,)),
     Row("2.2.2.5", ADMINISTRATOR, "orders the connection"),
     Row("2.2.2.6", GATEWAY, "dials the participant as TLS client; both prove who they are"),
-    Row("2.2.3.1", PARTICIPANT, "asks the administrator for values out of turn", why_no_test=_MARKET),
-    Row("2.2.3.2", ADMINISTRATOR, "decides whether that is allowed; the gateway checks it once more", (_RIGHT,)),
+    Row("2.2.3.1", PARTICIPANT, "asks the administrator for values out of turn", (_VALUES,)),
+    Row("2.2.3.2", ADMINISTRATOR, "decides whether that is allowed; the gateway checks it once more", (_PERMITTED, _RIGHT)),
     Row("2.2.3.3", ADMINISTRATOR, "wakes the gateway up", (_CALL,)),
     Row("2.2.3.4", GATEWAY, "dials the administrator", (_WAKE_UP,)),
     Row("2.2.3.5", ADMINISTRATOR, "orders the read-out"),

@@ -162,7 +162,7 @@ async def test_without_a_receipt_the_message_stays(bench: Bench, answer: Answer,
 
 
 @pytest.mark.req("LOG-03")
-@pytest.mark.step("2.2.1", "2.2.3.6", "2.3.1.1", "2.3.1.4", "2.3.2.1", event="dispatched")
+@pytest.mark.step("2.2.1", "2.2.3.6", "2.3.1.1", "2.3.1.2", "2.3.1.4", "2.3.2.1", event="dispatched")
 @pytest.mark.step("2.3.1.4", event="acknowledged")
 @pytest.mark.step("2.3.1.5", event="delivery_failed")
 async def test_the_consumer_sees_what_left_to_whom_and_how_each_dispatch_ended(bench: Bench) -> None:

@@ -100,7 +100,7 @@ PROCESSES: tuple[Process, ...] = (
         ProcessStep("2.2.4", "signature of received content does not verify", "content_signature_invalid", (_S,)),
         ProcessStep("2.2.4", "received content can't be decrypted", "content_unreadable", (_S,)),
         ProcessStep("2.3.1.1", "sends register values after each billing period", "dispatched", (_S, _L)),
-        ProcessStep("2.3.1.2", "sends status data to participants", "dispatched", (_S, _L), _NOT_YET),
+        ProcessStep("2.3.1.2", "sends status data to participants", "dispatched", (_S, _L)),
         ProcessStep("2.3.1.4", "sends as soon as the channel stands", "dispatched", (_S, _L)),
         ProcessStep("2.3.1.4", "the receiver confirms", "acknowledged", (_S, _L)),
         ProcessStep("2.3.1.5", "keeps data while there is no channel", "handshake_failed", (_S,)),
