@@ -52,7 +52,7 @@ VERBS: Final[dict[Kind, tuple[str, ...]]] = {
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 _INDEX = re.compile(r"0|-?[1-9][0-9]{0,2}")
-_DEVICE = re.compile(r"[0-9a-z-]{1,63}(?:\.[0-9a-z-]{1,63}){0,8}")
+DEVICE_NAME = re.compile(r"[0-9a-z-]{1,63}(?:\.[0-9a-z-]{1,63}){0,8}")
 _INSTANCE = re.compile(r"(0|[1-9][0-9]{0,4})-([0-9a-f]{12})")
 _ENCODED = re.compile(r"""(?:[!"$&-~]|%[0-9A-Fa-f]{2})*""")
 _LEAF = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,30}):([^,\[\]{}]*)")
@@ -309,7 +309,7 @@ def _read_path(path: str) -> tuple[Resource, bool]:
 
 
 def _name(field: str, text: str) -> tuple[str, str]:
-    if not _DEVICE.fullmatch(text):
+    if not DEVICE_NAME.fullmatch(text):
         raise PeerFault("command.resource", f"{field} {ascii(text)[:40]}")
     return field, text
 
