@@ -15,6 +15,7 @@ from smgw.administrator.config import AdministratorFolder
 from smgw.administrator.service import run_administrator
 from smgw.administrator.users import LOCAL
 from smgw.cli import (
+    administrator_cases,
     administrator_firmware,
     administrator_life,
     administrator_local,
@@ -54,6 +55,7 @@ app.add_typer(administrator_template.app, name="template")
 app.add_typer(administrator_life.app, name="life")
 app.add_typer(administrator_monitoring.incident_app, name="incident")
 app.add_typer(administrator_monitoring.alarm_app, name="alarm")
+app.add_typer(administrator_cases.app, name="case")
 app.add_typer(administrator_local.audit_app, name="audit")
 app.add_typer(administrator_local.user_app, name="user")
 

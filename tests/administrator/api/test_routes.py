@@ -34,7 +34,15 @@ BODIES: dict[str, Any] = {
 }
 """Bodies that each endpoint with a body takes."""
 
-NAMES = {"device_id": GATEWAY_ID, "kind": "meter", "profile_id": "1SGW0010000001", "log": "system", "number": "1", "name": "someone"}
+NAMES = {
+    "device_id": GATEWAY_ID,
+    "kind": "meter",
+    "profile_id": "1SGW0010000001",
+    "log": "system",
+    "number": "1",
+    "name": "someone",
+    "case": "C000001",
+}
 LET_IN = {200, 201, 202, 400, 404, 409, 503}
 """What an endpoint may answer to those whom it has let in; the rows that exist in this test differ."""
 
