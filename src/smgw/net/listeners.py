@@ -4,6 +4,7 @@ Source: STATE-03, WAN-01.
 """
 
 import ipaddress
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -55,10 +56,12 @@ def own_listeners(proc: Path = Path("/proc")) -> list[Listener]:
 
 def _own_inodes(folder: Path) -> set[str]:
     inodes = set()
-    for entry in folder.iterdir():
+    place = f"{folder}/"
+    # Thousands of connections are looked through here: `Path` takes six times as long.
+    for name in os.listdir(folder):  # noqa: PTH208
         # A descriptor may be closed while the folder is read.
         with suppress(FileNotFoundError):
-            target = str(entry.readlink())
+            target = os.readlink(place + name)  # noqa: PTH115
             if target.startswith("socket:["):
                 inodes.add(target[8:-1])
     return inodes

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import NamedTuple
 
 import msgspec
@@ -55,6 +55,7 @@ STARTS_AT_ONCE = 8
 START_S = 10.0
 """So long a starting member holds up the next ones; an administrator that can't be reached holds up nobody for ever."""
 LOOKS, LOOK_S = 10, 0.2
+"""So often, and so far apart in seconds, is looked again at what listens when a port is nobody's."""
 LIMIT = 5_000
 """Largest fleet of one process."""
 
@@ -147,6 +148,7 @@ class Fleet:
         self._interval = interval
         self._starting = asyncio.Semaphore(STARTS_AT_ONCE)
         self._gateways: dict[str, Gateway] = {}
+        self._listened: tuple[float, list[Listener]] = 0.0, []
         self.measuring = 0
         self.failed: dict[str, str] = {}
 
@@ -197,13 +199,19 @@ class Fleet:
         """
         own = self._gateways[name].places
         for _ in range(LOOKS):
-            found = own_listeners()
+            found = self._found()
             others = set[int]().union(*(gateway.places for member, gateway in list(self._gateways.items()) if member != name))
             left = [listener for listener in found if listener.port not in others]
             if all(listener.port in own for listener in left):
                 break
             sleep(LOOK_S)
         return left
+
+    def _found(self) -> list[Listener]:
+        """List what listens in this process as it was at most a moment ago: many members ask at once."""
+        if monotonic() >= self._listened[0] + LOOK_S:
+            self._listened = monotonic(), own_listeners()
+        return self._listened[1]
 
     async def _let_next(self, up: asyncio.Event) -> None:
         """Let the next member start once one is up, or takes too long."""
