@@ -14,6 +14,7 @@ from smgw.administrator.books import Books
 from smgw.administrator.campaigns import Campaign, Plan
 from smgw.administrator.exchanges import Exchange
 from smgw.administrator.jobs import Job
+from smgw.administrator.succession import Change
 from smgw.core.profiles import PROFILE_KINDS
 
 Method = Literal["GET", "PUT", "POST", "DELETE"]
@@ -59,6 +60,17 @@ class CampaignOrder(msgspec.Struct, frozen=True):
     plan: Plan
 
 
+class SuccessionOrder(msgspec.Struct, frozen=True):
+    """Ask for a change of a gateway's administrator."""
+
+    device_id: str
+    side: Literal["outgoing", "incoming"]
+    other: str
+    document: bytes
+    """The new administrator's verified offer; empty on its own side."""
+    until: str
+
+
 class Hand(NamedTuple):
     """Hold what a deed is done with."""
 
@@ -101,12 +113,21 @@ def begin_campaign(hand: Hand, order: CampaignOrder) -> Campaign:
     return hand.books.campaigns.create(order.version, order.plan, hand.now, hand.actor)
 
 
+def begin_succession(hand: Hand, order: SuccessionOrder) -> Change:
+    """Begin a change of the administrator. Raises: as `Successions.begin`."""
+    state: Literal["wanted", "expected"] = "wanted" if order.side == "outgoing" else "expected"
+    change = Change(order.device_id, order.side, order.other, state, order.document, order.until, "", "")
+    hand.books.successions.begin(change, hand.now, hand.actor)
+    return change
+
+
 DEEDS: dict[str, tuple[Any, Callable[[Hand, Any], Any]]] = {
     "job": (JobOrder, add_job),
     "exchange": (ExchangeOrder, order_exchange),
     "profile": (ProfileOrder, put_profile),
     "removal": (RemovalOrder, remove_profile),
     "campaign": (CampaignOrder, begin_campaign),
+    "succession": (SuccessionOrder, begin_succession),
 }
 """Name of a deed that can be proposed -> form of its request, and what is done once it is approved."""
 

@@ -20,6 +20,7 @@ from smgw.cli import (
     administrator_life,
     administrator_local,
     administrator_monitoring,
+    administrator_succession,
     administrator_template,
     administrator_wakeup,
 )
@@ -56,6 +57,7 @@ app.add_typer(administrator_life.app, name="life")
 app.add_typer(administrator_monitoring.incident_app, name="incident")
 app.add_typer(administrator_monitoring.alarm_app, name="alarm")
 app.add_typer(administrator_cases.app, name="case")
+app.add_typer(administrator_succession.app, name="succession")
 app.add_typer(administrator_local.audit_app, name="audit")
 app.add_typer(administrator_local.user_app, name="user")
 
