@@ -65,6 +65,7 @@ CASES = {
     "95 %": Case([("storage", "readings 80"), ("storage", "readings 95")], reported={"fill_percent": {"readings": 95}}),
     "15 minutes": Case([], silent=timedelta(minutes=15)),
     "over 15 minutes": Case([("silent", "")], silent=timedelta(minutes=15, seconds=1)),
+    "not asked for long, but there": Case([], silent=timedelta(minutes=40), connected=True),
     "comes when called": Case([], silent=timedelta(days=40), by_call=True),
     "comes when called, and is to come": Case(
         [("silent", "")], silent=timedelta(days=40), by_call=True, config=MonitoringConfig(silent_on_wake_up_minutes=2_880)

@@ -137,8 +137,8 @@ def _of_gateway(gateway: GatewayStatus, facts: Facts, config: MonitoringConfig) 
 def _is_silent(gateway: GatewayStatus, facts: Facts, config: MonitoringConfig) -> bool:
     by_call = gateway.device_id in facts.by_call
     minutes = config.silent_on_wake_up_minutes if by_call else config.silent_minutes
-    # A gateway that never called is still on its way to its place.
-    if not minutes or not gateway.last_contact:
+    # A gateway that never called is still on its way to its place; one whose channel is open is only not asked so often in a large fleet.
+    if not minutes or not gateway.last_contact or gateway.device_id in facts.connected:
         return False
     return facts.now - parse_time(gateway.last_contact) > timedelta(minutes=minutes)
 
