@@ -54,6 +54,8 @@ LINK = "household"
 STARTS_AT_ONCE = 8
 START_S = 10.0
 """So long a starting member holds up the next ones; an administrator that can't be reached holds up nobody for ever."""
+SPREAD = 97
+"""Meters send at so many different moments of an interval: in a street no two meters send together for long."""
 LOOKS, LOOK_S = 10, 0.2
 """So often, and so far apart in seconds, is looked again at what listens when a port is nobody's."""
 LIMIT = 5_000
@@ -175,7 +177,9 @@ class Fleet:
             gateway = Gateway(folder, self._clock, listeners=lambda: self._listeners(name))
             self._gateways[name] = gateway
             meter = SmlMeter(DeviceId.parse("1" + name[1:]), Household("household", int(name[-8:])))
-            port = MeterPort(meter, line, self._clock, f"{name}/{LINK}", self._interval)
+            port = MeterPort(
+                meter, line, self._clock, f"{name}/{LINK}", self._interval, later=self._interval * (int(name[-8:]) % SPREAD) / SPREAD
+            )
             sending = asyncio.create_task(port.run())
             try:
                 counters = await gateway.run(lambda facts: self._note(facts, up), stop)

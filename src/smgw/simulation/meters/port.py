@@ -141,14 +141,21 @@ class Faults:
 
 
 class MeterPort:
-    """Send a meter's telegrams on a line at each multiple of an interval, counted from 1970 UTC.
+    """Send a meter's telegrams on a line at each multiple of an interval, counted from 1970 UTC, and `later` by a part of it.
 
     `link` is the name under which the reading side accounts for the octets. Moments that pass while the line is busy are left out.
     Raises: ConfigError simulation.interval for an interval below 10 ms.
     """
 
     def __init__(
-        self, meter: Meter, line: MeterLine, clock: ClockPort, link: str, interval: timedelta, faults: Faults | None = None
+        self,
+        meter: Meter,
+        line: MeterLine,
+        clock: ClockPort,
+        link: str,
+        interval: timedelta,
+        faults: Faults | None = None,
+        later: timedelta = timedelta(),
     ) -> None:
         if interval < timedelta(milliseconds=10):
             raise ConfigError("simulation.interval", str(interval))
@@ -159,13 +166,14 @@ class MeterPort:
         self._clock = clock
         self._link = link
         self._interval_us = interval // timedelta(microseconds=1)
+        self._later_us = later // timedelta(microseconds=1)
         self._faults = faults
 
     async def run(self) -> None:
         """Send until cancelled."""
         while True:
-            passed = microseconds(self._clock.now()) // self._interval_us
-            await self._clock.sleep_until(from_microseconds((passed + 1) * self._interval_us))
+            passed = (microseconds(self._clock.now()) - self._later_us) // self._interval_us
+            await self._clock.sleep_until(from_microseconds((passed + 1) * self._interval_us + self._later_us))
             telegram = self._meter.telegram(self._clock.now())
             if self._faults is not None:
                 telegram = self._faults.apply(telegram)
