@@ -2,6 +2,7 @@
 
 import math
 import struct
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
@@ -14,8 +15,10 @@ from smgw.codec.cosem_values import (
     CompactArray,
     Description,
     Value,
+    read_moment,
     read_simple,
     read_value,
+    write_moment,
     write_simple,
     write_value,
 )
@@ -192,6 +195,46 @@ def test_every_value_survives(value: Value) -> None:
     text = write_value(value)
     assert read(text) == value
     assert write_value(read(text)) == text
+
+
+# Written by hand after the COSEM layout: 21 November 2026 is a Saturday; Germany's winter time has the deviation -60 (ffc4).
+MOMENT = "07ea0b1506012d1e320000" + "00"
+
+
+@pytest.mark.req("WAN-08")
+def test_a_date_time_is_a_moment() -> None:
+    moment = datetime(2026, 11, 21, 1, 45, 30, 500_000, UTC)
+    assert write_moment(moment).hex() == MOMENT
+    assert read_moment(bytes.fromhex(MOMENT)) == moment
+    assert read_moment(bytes.fromhex("07ea0b1506022d1e32ffc400")) == moment
+    assert read_moment(bytes.fromhex("07ea0b15ff022d1effffc4ff")) == moment.replace(microsecond=0)
+
+
+@pytest.mark.req("WAN-08")
+@pytest.mark.parametrize(
+    "octets",
+    [
+        "",
+        "ffff0b1506012d1e32000000",
+        "07eaff1506012d1e32000000",
+        "07ea0b1507012d1e32000000",
+        "07ea0b1506ff2d1e32000000",
+        "07ea0b1506012d1e64000000",
+        "07ea0b1506012d1e32800000",
+        "00010101ff000000008000ff",
+        "00010101ff00000000fd3000",
+    ],
+)
+def test_a_date_time_with_open_or_wrong_fields_is_no_moment(octets: str) -> None:
+    with pytest.raises(DecodeFault, match=r"^xml\.structure"):
+        read_moment(bytes.fromhex(octets))
+
+
+@pytest.mark.req("WAN-08")
+@pytest.mark.parametrize("moment", [datetime(2026, 11, 21, tzinfo=UTC).replace(tzinfo=None), datetime(2026, 11, 21, 0, 0, 0, 1, UTC)])
+def test_a_time_without_zone_or_finer_than_hundredths_is_not_written(moment: datetime) -> None:
+    with pytest.raises(UsageError, match=r"^xml\.value"):
+        write_moment(moment)
 
 
 def test_a_float_keeps_its_octets() -> None:

@@ -8,6 +8,7 @@ Source: WAN-08; 20-wan-crypto-pki 1.4.
 
 import re
 import struct
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from lxml import etree
@@ -34,6 +35,9 @@ _INTEGERS: Final[dict[str, tuple[int, int]]] = {
 _FLOATS: Final = {"floating-point": struct.Struct(">f"), "float32": struct.Struct(">f"), "float64": struct.Struct(">d")}
 _OCTETS: Final[dict[str, int | None]] = {"octet-string": None, "date_time": 12, "date": 5, "time": 4}
 """Length in octets; times have the COSEM layout, in which any field may be left open."""
+_MOMENT: Final = struct.Struct(">HBBBBBBBhB")
+"""Year, month, day, weekday (1 is Monday), hour, minute, second, hundredths, minutes from local time to UTC, clock status."""
+_OPEN: Final = 0xFF
 _TEXTS: Final = {
     "bit-string": re.compile(r"[01]*"),
     "visible-string": re.compile(r"[ -~]*"),
@@ -118,6 +122,33 @@ def write_simple(value: Value) -> str:
     if not same:
         raise UsageError("xml.value", kind)
     return text
+
+
+def read_moment(octets: bytes) -> datetime:
+    """Read a date_time that leaves nothing open but weekday and hundredths; its local time and its deviation together give UTC.
+
+    Raises: DecodeFault xml.structure.
+    """
+    if len(octets) != _MOMENT.size:
+        raise DecodeFault("xml.structure", "date_time")
+    year, month, day, weekday, hour, minute, second, hundredths, deviation, _ = _MOMENT.unpack(octets)
+    try:
+        local = datetime(year, month, day, hour, minute, second, 0 if hundredths == _OPEN else hundredths * 10_000, UTC)
+        moment = local + timedelta(minutes=deviation)
+    except (ValueError, OverflowError) as problem:
+        raise DecodeFault("xml.structure", "date_time") from problem
+    if weekday not in (_OPEN, local.isoweekday()) or not -720 <= deviation <= 840:
+        raise DecodeFault("xml.structure", "date_time")
+    return moment
+
+
+def write_moment(moment: datetime) -> bytes:
+    """Write a time as date_time in UTC, deviation 0, to hundredths of a second. Raises: UsageError xml.value without zone or for less."""
+    if moment.tzinfo is None or moment.microsecond % 10_000:
+        raise UsageError("xml.value", "date_time")
+    utc = moment.astimezone(UTC)
+    clock = (utc.hour, utc.minute, utc.second, utc.microsecond // 10_000)
+    return _MOMENT.pack(utc.year, utc.month, utc.day, utc.isoweekday(), *clock, 0, 0)
 
 
 # elements
