@@ -111,6 +111,7 @@ def ordered(running: RunningSystem) -> dict[str, bytes]:
             "profile_id": "taf7-1.sm",
             "name": "ann",
             "number": numbers[0],
+            "case": "C000001",
         }
         places = {}
         for row in ENDPOINTS:
