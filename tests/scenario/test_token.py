@@ -22,8 +22,9 @@ def move_into_token(state: World, role: Role, tls_keys: str, number: int) -> Non
         Role.GWA: (state.layout.administrator, ADMINISTRATOR_KEYS, ORGANISATION),
         Role.EMT: (state.layout.participant, PARTICIPANT_KEYS, ORGANISATION),
     }[role]
-    for left in (MODULE_FILE, SECRET_FILE):
-        (folder / left).unlink()
+    # What a gateway has kept under its old keys goes with them.
+    for left in (MODULE_FILE, SECRET_FILE, "life.json", "boot.json", "journal.db", "journal.db-wal", "journal.db-shm"):
+        (folder / left).unlink(missing_ok=True)
     write_configuration(folder, tls_keys, number)
     state.identities[role] = state.pki.issue(create_keys(folder, keys, role, name), role, now=FOUNDED)
     install_certificates(folder, state.identities[role], [state.pki.sub().certificate])

@@ -4,6 +4,7 @@ Source: WAN-01, WAN-04, WAN-08, WAN-09; 20-wan-crypto-pki 1.7.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -103,7 +104,8 @@ class ManagementChannel:
                     event = partner_event(fault, otherwise)
                     self._recorder.note(event, success=False, partner=self._administrator.name, code=fault.code)
                 told = fault.code
-            await self._called_within(pause_s * (0.5 + self._identity.module.random(1)[0] / 255))
+            # So that a fleet does not come back all at once; the module may be the very thing that is away.
+            await self._called_within(pause_s * (0.5 + os.urandom(1)[0] / 255))
             pause_s = min(pause_s * 2, REDIAL_LAST_S)
 
     async def _until_called(self) -> None:
