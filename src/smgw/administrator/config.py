@@ -36,7 +36,7 @@ class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field
     name: str
     """What the channel is called; a channel that is named anew is a new one."""
     url: str
-    """Gets a POST with JSON; `https://…`, or `http://…` within the own network."""
+    """Gets a POST with JSON; over TLS, or as plain HTTP within the own network."""
     secret_file: str = ""
     """File in the administrator's folder; its text is the key of the HMAC-SHA-256 in the header `X-Smgw-Signature`. Empty: unsigned."""
     ca_file: str = ""
