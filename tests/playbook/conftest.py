@@ -9,11 +9,11 @@ import smgw.security.key_guard
 import smgw.security.software
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True)
 def cheap_derivation() -> Iterator[None]:
     """Derive keys from secrets with the lowest cost for the time of these tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(smgw.security.software, "_COST", (10, 1, 1))
         for module in (smgw.gateway.local_pin, smgw.security.key_guard):
-            patch.setitem(module._SCRYPT, "n", 1 << 4)
+            patch.setattr(module, "COST", 4)
         yield

@@ -13,5 +13,5 @@ def cheap_derivation() -> Iterator[None]:
     """Derive keys from secrets with the lowest cost."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(smgw.security.software, "_COST", (10, 1, 1))
-        patch.setitem(smgw.security.key_guard._SCRYPT, "n", 1 << 4)
+        patch.setattr(smgw.security.key_guard, "COST", 4)
         yield

@@ -14,7 +14,8 @@ from smgw.core.errors import SecurityFault
 
 MAX_WRONG = 3
 DIGITS = 10
-_SCRYPT = {"n": 1 << 14, "r": 8, "p": 1, "dklen": 32}
+COST = 14
+"""Cost of new PINs: the logarithm of scrypt's n; each record names its own."""
 
 
 class PinRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,6 +25,7 @@ class PinRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: bytes
     wrong: int = 0
     """Attempts since the last right one."""
+    cost: int = 14
 
     @property
     def is_locked(self) -> bool:
@@ -35,7 +37,7 @@ def make_pin(random: Callable[[int], bytes]) -> tuple[str, PinRecord]:
     """Make a PIN of ten digits and what is kept of it."""
     pin = f"{int.from_bytes(random(16), 'big') % 10**DIGITS:0{DIGITS}d}"
     salt = random(16)
-    return pin, PinRecord(salt, _derive(pin, salt))
+    return pin, PinRecord(salt, _derive(pin, salt, COST), cost=COST)
 
 
 def check_pin(pin: str, record: PinRecord, keep: Callable[[PinRecord], None]) -> None:
@@ -44,10 +46,10 @@ def check_pin(pin: str, record: PinRecord, keep: Callable[[PinRecord], None]) ->
         raise SecurityFault("local.locked")
     counted = msgspec.structs.replace(record, wrong=record.wrong + 1)
     keep(counted)
-    if not hmac.compare_digest(_derive(pin, record.salt), record.reference):
+    if not hmac.compare_digest(_derive(pin, record.salt, record.cost), record.reference):
         raise SecurityFault("local.locked" if counted.is_locked else "local.pin")
     keep(msgspec.structs.replace(record, wrong=0))
 
 
-def _derive(pin: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(pin.encode(errors="replace"), salt=salt, **_SCRYPT)
+def _derive(pin: str, salt: bytes, cost: int) -> bytes:
+    return hashlib.scrypt(pin.encode(errors="replace"), salt=salt, n=1 << cost, r=8, p=1, dklen=32)

@@ -42,7 +42,8 @@ SUCCESSOR_USES = ("TLS", "SIG", "ENC", "AUT")
 MAX_CHAIN = 4
 
 _MARK = b"smgw module authentication 1\x00"
-_SCRYPT = {"n": 1 << 14, "r": 8, "p": 1, "dklen": 32}
+COST = 14
+"""Cost of new PINs: the logarithm of scrypt's n; the record names that of its own."""
 _PARSE_FAULTS = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
@@ -74,6 +75,7 @@ class _Record(msgspec.Struct):
     salt: bytes = b""
     reference: bytes = b""
     wrong_pins: int = 0
+    pin_cost: int = 14
     keys: dict[str, KeyState] = {}
 
 
@@ -122,8 +124,8 @@ class KeyGuard:
         if len(pin) < MIN_PIN:
             raise UsageError("module.weak_pin")
         salt = self._backend.random(16)
-        reference = _derive(pin, salt)
-        self._write(msgspec.structs.replace(self._read(), state=ModuleState.PAIRED, salt=salt, reference=reference))
+        reference = _derive(pin, salt, COST)
+        self._write(msgspec.structs.replace(self._read(), state=ModuleState.PAIRED, salt=salt, reference=reference, pin_cost=COST))
         self._session_until = self._elapsed() + SESSION_S
 
     def open_session(self, pin: bytes) -> None:
@@ -135,7 +137,7 @@ class KeyGuard:
         if record.state is ModuleState.LOCKED:
             raise SecurityFault("module.pin_locked")
         self._require_state(ModuleState.PAIRED)
-        wrong, derived = record.wrong_pins + 1, _derive(pin, record.salt)
+        wrong, derived = record.wrong_pins + 1, _derive(pin, record.salt, record.pin_cost)
         state = ModuleState.LOCKED if wrong >= MAX_WRONG_PINS else ModuleState.PAIRED
         # Even the right PIN counts as wrong until it is judged, so that cutting the power gives no further guess.
         self._write(msgspec.structs.replace(record, wrong_pins=wrong, state=state))
@@ -439,8 +441,8 @@ def _is_wan(name: str) -> bool:
     return name.startswith("GW_WAN_")
 
 
-def _derive(pin: bytes, salt: bytes) -> bytes:
-    return hashlib.scrypt(pin, salt=salt, **_SCRYPT)
+def _derive(pin: bytes, salt: bytes, cost: int) -> bytes:
+    return hashlib.scrypt(pin, salt=salt, n=1 << cost, r=8, p=1, dklen=32)
 
 
 def _load(der: bytes) -> x509.Certificate:
