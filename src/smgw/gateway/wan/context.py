@@ -5,8 +5,9 @@ Source: WAN-08; 20-wan-crypto-pki 1.2, 1.6.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import msgspec
 from cryptography import x509
 
 from smgw.codec.command import Command
@@ -26,6 +27,8 @@ from smgw.security.module import SecurityModule
 from smgw.storage.journal import Journal
 
 PREFIX = "/smgw/gwa/v1/"
+
+_T = TypeVar("_T")
 
 
 def _nothing(*_: object) -> None:
@@ -93,6 +96,14 @@ class Call(NamedTuple):
     document: bytes
     """The command as it came: signed and sealed."""
     now: datetime
+
+    def read(self, kind: type[_T]) -> _T:
+        """Read the body of a command whose resource has no further words. Raises: PeerFault command.body, command.resource."""
+        self.require_no_rest()
+        try:
+            return msgspec.json.decode(self.command.body, type=kind)
+        except msgspec.MsgspecError as problem:
+            raise PeerFault("command.body", str(problem)[:200]) from problem
 
     def require_no_rest(self) -> None:
         """Raise PeerFault command.resource when the resource has more words than the route knows."""

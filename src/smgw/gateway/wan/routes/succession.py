@@ -1,14 +1,8 @@
 """Announce, check and complete a change of the administrator. Source: ADM-12; TR-03109-1 Annex VI, table 5."""
 
-from typing import TypeVar
-
-import msgspec
-
-from smgw.core.errors import DomainFault, PeerFault
+from smgw.core.errors import DomainFault
 from smgw.gateway.succession import Announcement, CheckResult, Successions
 from smgw.gateway.wan.context import Call, Context, Outcome, Routes
-
-_T = TypeVar("_T")
 
 EXAMINER_MAY = frozenset({
     ("GET", "rts"),
@@ -26,16 +20,8 @@ def _desk(context: Context) -> Successions:
     return context.successions
 
 
-def _body(call: Call, kind: type[_T]) -> _T:
-    call.require_no_rest()
-    try:
-        return msgspec.json.decode(call.command.body, type=kind)
-    except msgspec.MsgspecError as problem:
-        raise PeerFault("command.body", str(problem)[:200]) from problem
-
-
 def _announce(context: Context, call: Call) -> Outcome:
-    _desk(context).announce(context.administrator_name, _body(call, Announcement))
+    _desk(context).announce(context.administrator_name, call.read(Announcement))
     return Outcome(201)
 
 
@@ -48,7 +34,7 @@ def _withdraw(context: Context, call: Call) -> Outcome:
 def _check(context: Context, call: Call) -> Outcome:
     if not context.is_examiner:
         raise DomainFault("succession.none", "not the administrator to be")
-    _desk(context).enter_check(context.administrator_name, _body(call, CheckResult))
+    _desk(context).enter_check(context.administrator_name, call.read(CheckResult))
     return Outcome(200)
 
 

@@ -3,16 +3,15 @@
 Source: WAN-06, STATE-03, LOG-01; TR-03109-1 Annex VI, table 2 step 2.2.5, table 3 steps 2.3, 5.7, 5.8.
 """
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 
-from smgw.core.errors import DomainFault, PeerFault
+from smgw.core.errors import DomainFault
 from smgw.core.profiles import EvaluationProfile, profile_key
 from smgw.gateway.wan.context import Call, Context, Outcome, Route, Routes
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
-_T = TypeVar("_T")
 
 
 class ConnectionOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,14 +28,6 @@ class ConsumerNotice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: _Text
 
 
-def _decoded(call: Call, kind: type[_T]) -> _T:
-    call.require_no_rest()
-    try:
-        return msgspec.json.decode(call.command.body, type=kind)
-    except msgspec.MsgspecError as problem:
-        raise PeerFault("command.body", str(problem)[:200]) from problem
-
-
 def _self_test(context: Context, call: Call) -> Outcome:
     call.require_no_rest()
     name = context.administrator_name
@@ -45,7 +36,7 @@ def _self_test(context: Context, call: Call) -> Outcome:
 
 
 def _connect(context: Context, call: Call) -> Outcome:
-    order = _decoded(call, ConnectionOrder)
+    order = call.read(ConnectionOrder)
     if order.partner not in map(profile_key, context.journal.profiles("communication")):
         raise DomainFault("profile.unknown", f"communication {order.partner[:64]}")
     contracts = (c for c in context.journal.profiles("evaluation") if isinstance(c, EvaluationProfile))
@@ -56,7 +47,7 @@ def _connect(context: Context, call: Call) -> Outcome:
 
 def _tell(event: str, parameter: str) -> Route:
     def route(context: Context, call: Call) -> Outcome:
-        notice = _decoded(call, ConsumerNotice)
+        notice = call.read(ConsumerNotice)
         if notice.consumer not in map(profile_key, context.journal.profiles("consumer")):
             raise DomainFault("profile.unknown", f"consumer {notice.consumer[:64]}")
         facts = {"partner": context.administrator_name, parameter: notice.text}
