@@ -129,7 +129,9 @@ def _put_next(inventory: Any, member: Member, now: datetime) -> None:
 
 
 def _result(rates: dict[str, float]) -> BenchResult:
-    a_gateway_mb, share = rates["fleet_kb_a_gateway"] / 1000, rates["fleet_at_rest_percent_of_core"] / COUNT
+    # Linux counts in clock ticks: a small fleet may show none in the time it is looked at, which means "less than one".
+    one_tick = 100 / os.sysconf("SC_CLK_TCK") / REST_S
+    a_gateway_mb, share = rates["fleet_kb_a_gateway"] / 1000, max(rates["fleet_at_rest_percent_of_core"], one_tick) / COUNT
     ratios = {"memory_vs_promise": PROMISED_MB / a_gateway_mb, "rest_vs_promise": PROMISED_PERCENT / share}
     missed = [name for name, value in ratios.items() if value < 1]
     notes = [
