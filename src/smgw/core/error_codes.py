@@ -173,6 +173,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "command.rate": ErrorCode("More than 1000 commands were obeyed within ten minutes", "Wait until the first of them are ten minutes old."),
     "command.recipient": ErrorCode("A command is meant for another gateway", "Check the gateway id that the command was made for."),
     "command.resource": ErrorCode("There is no such resource, or no right to it", "See docs/wan-interface.md for what can be asked."),
+    "command.mismatch": ErrorCode("HTTP asks for something else than the sealed command", "Take method and address of the request from the command."),
     "command.template": ErrorCode("A template can't be filled so", "The detail names what is missing; see `smgw administrator template list`."),
     "succession.under_way": ErrorCode("A change of the administrator is under way already", "Complete or withdraw it first."),
     "succession.none": ErrorCode("No change of the administrator is at that point", "Announce the new administrator first; see docs/wan-interface.md."),

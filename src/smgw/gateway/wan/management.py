@@ -7,17 +7,16 @@ Source: WAN-03, WAN-08, LIFE-09; 20-wan-crypto-pki 1.2, 1.6.
 
 from contextlib import suppress
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from cryptography import x509
 
-from smgw.codec.command import COMMAND_AGE, Answer, Command, check_fresh, decode_command, encode_answer
-from smgw.core.errors import DomainFault, LimitFault, PeerFault, Replay, SmgwError, Unavailable
+from smgw.codec.command import COMMAND_AGE, Answer, Command, check_fresh, decode_answer, decode_command, encode_answer
+from smgw.core.errors import LimitFault, PeerFault, Replay, SmgwError, Unavailable
 from smgw.core.instant import local_day, microseconds
-from smgw.core.state import Permission, require
 from smgw.gateway.wan.context import PREFIX, Call, Context, Outcome
-from smgw.gateway.wan.routes import ROUTES, action_of
-from smgw.gateway.wan.routes.succession import EXAMINER_MAY
+from smgw.gateway.wan.permission import permitted, status_of
 from smgw.security.content import SignerClaim, open_content, seal
 from smgw.storage.journal import Journal
 
@@ -34,16 +33,32 @@ class Obeyed(msgspec.Struct, array_like=True):
     answer: bytes | None
 
 
+class Reply(NamedTuple):
+    """Hold a sealed answer, and the status that stands in it."""
+
+    status: int
+    document: bytes
+
+
 def handle(context: Context, document: bytes) -> bytes:
-    """Verify one sealed command, obey it and seal the answer.
+    """Verify one sealed command, obey it and seal the answer. Raises: as `reply`."""
+    return reply(context, document).document
+
+
+def reply(context: Context, document: bytes, asked: tuple[str, str] | None = None) -> Reply:
+    """Verify one sealed command, obey it and seal the answer; `asked` is what HTTP asks for, if that must be what the command says.
 
     Raises: SecurityFault, DecodeFault, Replay when the command itself is not acceptable; then nothing was done.
     """
+    if context.successions is not None and context.successions.is_former(context.administrator_name):
+        raise SecurityFault("succession.former", context.administrator_name)
     now = context.clock.now()
     opened = open_content(document, module=context.module, recipient=context.recipient, signer=lambda claim: _administrator(context, claim))
     command = decode_command(opened.content)
     if command.recipient != context.gateway_id:
         raise PeerFault("command.recipient", command.recipient[:20])
+    if asked is not None and asked != (command.method, command.resource):
+        raise PeerFault("command.mismatch", command.method)
     obeyed = _obeyed(context.journal)
     repeated = obeyed.get(command.message_id)
     if repeated is not None and repeated.answer is not None:
@@ -102,22 +117,16 @@ def _administrator(context: Context, claim: SignerClaim) -> x509.Certificate:
     return context.administrator_sig
 
 
-def _seal(context: Context, content: bytes) -> bytes:
-    return seal(content, module=context.module, signer=context.signer, recipient=context.administrator_enc)
+def _seal(context: Context, content: bytes) -> Reply:
+    document = seal(content, module=context.module, signer=context.signer, recipient=context.administrator_enc)
+    return Reply(decode_answer(content).status, document)
 
 
 def _obey(context: Context, command: Command, document: bytes, now: datetime) -> Outcome:
     """Run the one route that fits; faults of the command become answers, not exceptions."""
     parts = command.resource.removeprefix(PREFIX).split("/") if command.resource.startswith(PREFIX) else []
-    route = ROUTES.get((command.method, *parts[:2]))
     try:
-        if route is None:
-            raise PeerFault("command.resource", command.method)
-        if context.is_examiner and not {(command.method, *parts[:1]), (command.method, *parts[:2])} & EXAMINER_MAY:
-            raise PeerFault("command.resource", "not for an administrator to be")
-        require(context.state(), Permission.OBEY_ADMINISTRATOR)
-        if (action := action_of((command.method, *parts[:2]))) is not None:
-            context.allows(action)
+        route = permitted(context, command.method, tuple(parts[:2]))
         outcome = route(context, Call(command, tuple(parts[:2]), tuple(parts[2:]), document, now))
         if command.method == "GET":
             _tell_of_reading(context, "/".join(parts[:2]), now)
@@ -125,7 +134,7 @@ def _obey(context: Context, command: Command, document: bytes, now: datetime) ->
     except SmgwError as fault:
         tell = context.recorder.note if command.method == "GET" else context.recorder.record
         tell("command_rejected", subject=context.administrator_name, success=False, partner=context.administrator_name, code=fault.code)
-        return Outcome(404 if fault.code == "command.resource" else 409 if isinstance(fault, DomainFault) else 400, None, fault.code)
+        return Outcome(status_of(fault), None, fault.code)
 
 
 def _tell_of_reading(context: Context, resource: str, now: datetime) -> None:
