@@ -1,5 +1,6 @@
 """The simulated household: the same at every start, exact, and like a household."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -62,6 +63,38 @@ def test_seeds_differ() -> None:
 def test_known_values_stay_what_they_are() -> None:
     registers = Household("prosumer", 1).registers_at(datetime(2026, 6, 21, 10, 30, 15, tzinfo=UTC))
     assert registers == {ACTIVE_ENERGY_IMPORT: 128_828_616, ACTIVE_ENERGY_EXPORT: 161_738_023, ACTIVE_POWER: -7978}
+
+
+@pytest.mark.parametrize(
+    ("profile", "digest"),
+    [
+        ("flat", "7037b98a804f7d57"),
+        ("heat-pump", "11f9962223217310"),
+        ("household", "8e5e26c3cd2de627"),
+        ("prosumer", "36e2998421cf7672"),
+        ("solar", "7f913903803a3cac"),
+    ],
+)
+def test_every_profile_shows_the_same_values_for_ever(profile: str, digest: str) -> None:
+    seen = hashlib.sha256()
+    for seed in (1, 7, 20_000_042):
+        household = Household(profile, seed)
+        for step in range(600):  # every day and a half of two and a half years, at another time of day
+            moment = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(seconds=step * 131_071)
+            shown = household.registers_at(moment)
+            values = shown[ACTIVE_ENERGY_IMPORT], shown[ACTIVE_ENERGY_EXPORT], shown[ACTIVE_POWER], household.power_at(moment)
+            seen.update(repr(values).encode())
+    assert seen.hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_days_that_were_only_added_up_end_as_days_that_were_lived_through(profile: str) -> None:
+    household = Household(profile, 3)
+    for day in range(1, 366):
+        midnight = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(days=day)
+        before, after = household.registers_at(midnight - timedelta(microseconds=1)), household.registers_at(midnight)
+        for obis in (ACTIVE_ENERGY_IMPORT, ACTIVE_ENERGY_EXPORT):
+            assert 0 <= after[obis] - before[obis] <= 1
 
 
 @pytest.mark.parametrize(
