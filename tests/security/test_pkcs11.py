@@ -1,5 +1,6 @@
 """What only a token can do or suffer: unextractable keys, wrong PINs, halves left by a power cut, a token that goes away, no engine."""
 
+import itertools
 import ssl
 import threading
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pkcs11
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pkcs11 import Attribute, ObjectClass
 from pkcs11.exceptions import PKCS11Error
 from tests.pki_builders import NOW, SmallPki
@@ -75,6 +77,21 @@ def test_a_shared_secret_leaves_nothing_in_the_token(module: Pkcs11Module, sessi
     for _ in range(5):
         module.ecdh("GW_WAN_ENC", ec.generate_private_key(public.curve).public_key())
     assert len(list(session.get_objects({}))) == before
+
+
+@pytest.mark.parametrize("curve", CURVES)
+@pytest.mark.req("SEC-01", "WAN-03")
+def test_a_point_that_reads_like_an_octet_string_is_still_a_point(module: Pkcs11Module, curve: str) -> None:
+    public = module.generate("GW_WAN_ENC", curve)
+    found = 0
+    for number in itertools.count(1):
+        peer = ec.derive_private_key(number, public.curve)
+        point = peer.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        if point[1] == len(point) - 2:
+            assert module.ecdh("GW_WAN_ENC", peer.public_key()) == peer.exchange(ec.ECDH(), public)
+            found += 1
+            if found == 3:
+                return
 
 
 @pytest.mark.req("SEC-01")
