@@ -14,6 +14,8 @@ from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorConfig, AdministratorFolder
 from smgw.administrator.initial_configuration import AUTHENTICATION_FILE
 from smgw.cli.administrator import app
+from smgw.codec.cms import signed
+from smgw.codec.initial_configuration import InitialConfiguration, decode_initial_configuration
 from smgw.core.instant import utc_text
 from smgw.net.identity import TRUST_FOLDER, create_keys, install_certificates, open_module
 from smgw.pki.deployment import PkiFolder
@@ -36,7 +38,7 @@ def administrator(folder: Path, name: str, pki: PkiFolder) -> Path:
     request = make_authentication_request(module, AUTHENTICATION_KEY, Role.GWA, name)
     (folder / AUTHENTICATION_FILE).write_bytes(pem_bundle([pki.issue_authentication(request, now=NOW)]))
     pki.trust(NOW).save(folder / TRUST_FOLDER)
-    AdministratorFolder(folder).save(AdministratorConfig(f"{name}.GWA", management_port=15_101, time_port=15_102))
+    AdministratorFolder(folder).save(AdministratorConfig(f"{name}.GWA", management_port=15_101, time_port=15_102, service_port=15_103))
     return folder
 
 
@@ -53,6 +55,12 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return old, new
 
 
+def offered(offer: Path) -> InitialConfiguration:
+    content = signed.read(offer.read_bytes()).encapsulated_content_info.content
+    assert content is not None
+    return decode_initial_configuration(content)
+
+
 def typed(data: Path, *words: str, code: int = 0) -> Any:
     result = CliRunner().invoke(app, ["succession", *words, "--data", str(data), "--json"])
     assert result.exit_code == code, result.output
@@ -63,6 +71,8 @@ def test_a_gateway_is_offered_announced_told_of_expected_and_withdrawn(both: tup
     old, new = both
     offer, told = tmp_path / "offer.cms", tmp_path / "told.cms"
     assert typed(new, "offer", GATEWAY_ID, "--out", str(offer))["administrator"] == "new.GWA"
+    # Without it the gateway would tell the new administrator of no disturbance.
+    assert offered(offer).service_port == 15_103
     assert typed(old, "infrastructure", GATEWAY_ID, "--offer", str(offer), "--out", str(told))["for"] == "new.GWA"
     assert typed(old, "announce", GATEWAY_ID, "--offer", str(offer), "--until", UNTIL)["state"] == "wanted"
     again = typed(old, "announce", GATEWAY_ID, "--offer", str(offer), "--until", UNTIL, code=1)
@@ -82,6 +92,19 @@ def test_a_gateway_is_offered_announced_told_of_expected_and_withdrawn(both: tup
     folder.save(msgspec.structs.replace(folder.load(), four_eyes=("change",)))
     assert typed(old, "announce", GATEWAY_ID, "--offer", str(offer), "--until", UNTIL)["state"] == "waiting"
     folder.save(msgspec.structs.replace(folder.load(), four_eyes=()))
+
+
+def test_the_end_is_noted_once_the_gateway_was_announced(both: tuple[Path, Path], tmp_path: Path) -> None:
+    old, new = both
+    offer = tmp_path / "offer.cms"
+    typed(new, "offer", GATEWAY_ID, "--out", str(offer))
+    typed(old, "announce", GATEWAY_ID, "--offer", str(offer), "--until", UNTIL)
+    assert typed(old, "confirm", GATEWAY_ID, code=1)["code"] == "succession.none", "the gateway knows nothing of it yet"
+    books = open_books(AdministratorFolder(old).inventory)
+    books.successions.move(GATEWAY_ID, "announced", NOW, "test")
+    books.close()
+    assert typed(old, "confirm", GATEWAY_ID)["state"] == "handed_over"
+    assert typed(old, "confirm", GATEWAY_ID, code=1)["code"] == "succession.none"
 
 
 def test_what_does_not_fit_begins_nothing(both: tuple[Path, Path], tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ class Address(NamedTuple):
     host: str
     management_port: int
     time_port: int
+    service_port: int = 0
+    """Where notices and what is to be passed on are taken; 0: nowhere."""
 
 
 def load_authentication(folder: Path) -> Credential:
@@ -56,5 +58,6 @@ def make_initial_configuration(
         enc_certificate=enc,
         aut_certificate=authentication.public_bytes(Encoding.DER),
         chain=tuple(issuer.public_bytes(Encoding.DER) for issuer in issuers),
+        service_port=address.service_port,
     )
     return sign_encapsulated(encode_initial_configuration(content), module=identity.module, signer=identity.signer)

@@ -7,6 +7,7 @@ from typing import cast
 
 import structlog
 
+from smgw.administrator.alarms import Alarm
 from smgw.administrator.api.endpoints import Desk
 from smgw.administrator.app import start_interface
 from smgw.administrator.books import Books, open_books
@@ -117,7 +118,12 @@ async def run_administrator(
         await keep_fresh(stack, identity.trust, config.crl_url, clock)
         ports = []
         occasion = asyncio.Event()
-        point = ServicePoint(identity, books, clock, lambda _: occasion.set())
+
+        def raised(alarm: Alarm) -> None:
+            occasion.set()
+            books.successions.told(alarm, clock.now())
+
+        point = ServicePoint(identity, books, clock, raised)
         listeners = (
             (on_management, config.management_port, GATEWAYS),
             (on_time, config.time_port, GATEWAYS),

@@ -8,19 +8,20 @@ Source: ADM-12; TR-03109-1 Annex VI, table 5.
 
 from base64 import b64encode
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from smgw.administrator.alarms import Alarm
 from smgw.administrator.audit import Audit
 from smgw.administrator.inventory import Inventory
 from smgw.administrator.store import Store
 from smgw.codec.initial_configuration import InitialConfiguration, decode_initial_configuration
 from smgw.core.errors import DecodeFault, DomainFault, SecurityFault
-from smgw.core.instant import utc_text
+from smgw.core.instant import parse_time, utc_text
 from smgw.core.profiles import PROFILE_KINDS, Profile, profile_digest, profile_key
 from smgw.net.identity import Identity
 from smgw.pki.chain import CertificateUse
@@ -41,7 +42,7 @@ _USES: dict[str, CertificateUse] = {
     "enc_certificate": CertificateUse.ENC,
 }
 
-State = Literal["wanted", "announced", "unwanted", "withdrawn", "expected", "refused", "checked", "taken", "handed_over"]
+State = Literal["wanted", "announced", "unwanted", "withdrawn", "expected", "refused", "checked", "taken", "handed_over", "aborted"]
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -83,6 +84,13 @@ class Successions:
         rows = self._store.rows("SELECT * FROM succession WHERE device_id=?", (device_id,))
         return Change(*rows[0]) if rows else None
 
+    def known(self, device_id: str) -> Change:
+        """Give a gateway's change. Raises: DomainFault succession.none."""
+        held = self.change(device_id)
+        if held is None:
+            raise DomainFault("succession.none", device_id[:40])
+        return held
+
     def all(self) -> list[Change]:
         """List the changes by gateway."""
         return [Change(*row) for row in self._store.rows("SELECT * FROM succession ORDER BY device_id")]
@@ -96,7 +104,7 @@ class Successions:
     def begin(self, change: Change, at: datetime, actor: str) -> None:
         """Note a change; one that has ended gives way. Raises: DomainFault succession.under_way."""
         held = self.change(change.device_id)
-        if held is not None and held.state not in ("withdrawn", "refused", "taken", "handed_over"):
+        if held is not None and held.state not in ("withdrawn", "refused", "taken", "handed_over", "aborted"):
             raise DomainFault("succession.under_way", held.state)
         with self._store.write() as database:
             database.execute(
@@ -107,11 +115,15 @@ class Successions:
                 at, actor, f"change of administrator, {change.side}: {change.state}", f"{change.device_id}/{change.other}", "done"
             )
 
+    def told(self, alarm: Alarm, at: datetime) -> None:
+        """Note that a gateway gave a change up by itself: it told its old administrator, who may announce the new one again."""
+        held = self.change(alarm.device_id)
+        if alarm.event == "administrator_change_aborted" and held is not None and held.state in ("announced", "unwanted"):
+            self.move(alarm.device_id, "aborted", at, "gateway")
+
     def move(self, device_id: str, state: State, at: datetime, actor: str, finding: str = "") -> None:
         """Note the next state. Raises: DomainFault succession.none."""
-        held = self.change(device_id)
-        if held is None:
-            raise DomainFault("succession.none", device_id)
+        held = self.known(device_id)
         with self._store.write() as database:
             database.execute(
                 "UPDATE succession SET state=?, changed_at=?, finding=? WHERE device_id=?", (state, utc_text(at), finding, device_id)
@@ -151,6 +163,14 @@ def read_offer(document: bytes, identity: Identity, now: datetime) -> Offer:
     if content.sig_certificate != opened.signer_certificate.public_bytes(Encoding.DER):
         raise SecurityFault("delivery.sender", "signed by another certificate than the offer's")
     return Offer(content, document)
+
+
+def require_deadline(until: str, now: datetime) -> str:
+    """Give the time until which a change has to be complete, in UTC. Raises: DomainFault succession.until, PeerFault for no time."""
+    moment = parse_time(until)
+    if not SHORTEST <= moment - now <= LONGEST:
+        raise DomainFault("succession.until", until[:40])
+    return utc_text(moment)
 
 
 def announcement_of(change: Change) -> dict[str, object]:

@@ -59,7 +59,7 @@ def initial_configuration_command(
         config, identity = folder.load(), load_identity(data, ADMINISTRATOR_KEYS)
         if not (config.management_port and config.time_port):
             raise ConfigError("administrator.config", "management_port and time_port: gateways need fixed ones")
-        address = Address(host or config.host, config.management_port, config.time_port)
+        address = Address(host or config.host, config.management_port, config.time_port, config.service_port)
         device_id = DeviceId.parse(device)
         document = make_initial_configuration(identity, load_authentication(data).certificate, address, device_id, _now())
         write_durably(out, document)

@@ -51,7 +51,7 @@ def offer(
         config, identity = AdministratorFolder(data).load(), _own(data)
         if not (config.management_port and config.time_port):
             raise ConfigError("administrator.config", "management_port and time_port: gateways need fixed ones")
-        address = Address(host or config.host, config.management_port, config.time_port)
+        address = Address(host or config.host, config.management_port, config.time_port, config.service_port)
         device_id = DeviceId.parse(gateway)
         write_durably(out, make_initial_configuration(identity, load_authentication(data).certificate, address, device_id, _now()))
     show_facts({"gateway": str(device_id), "administrator": identity.triple.common_name, "file": str(out)}, as_json)
@@ -116,6 +116,17 @@ def withdraw(gateway: Gateway, data: DataFolder, as_json: AsJson = False) -> Non
             raise DomainFault("succession.none", held.state if held is not None else gateway)
         books.successions.move(gateway, _WITHDRAWN[held.state], _now(), LOCAL)
     show_facts({"gateway": gateway, "state": _WITHDRAWN[held.state]}, as_json)
+
+
+@app.command()
+def confirm(gateway: Gateway, data: DataFolder, as_json: AsJson = False) -> None:
+    """Old administrator: note that the new one has confirmed that the gateway is its own."""
+    with local_books(data, as_json) as books:
+        held = books.successions.change(gateway)
+        if held is None or (held.side, held.state) != ("outgoing", "announced"):
+            raise DomainFault("succession.none", held.state if held is not None else gateway)
+        books.successions.move(gateway, "handed_over", _now(), LOCAL)
+    show_facts({"gateway": gateway, "other": held.other, "state": "handed_over"}, as_json)
 
 
 @app.command("list")

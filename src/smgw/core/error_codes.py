@@ -179,6 +179,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "succession.none": ErrorCode("No change of the administrator is at that point", "Announce the new administrator first; see docs/wan-interface.md."),
     "succession.until": ErrorCode("The time for a change of the administrator is not possible, or is over", "Between five minutes and 14 days from now."),
     "succession.structure": ErrorCode("What the other administrator sent is not well formed", "Have it made anew."),
+    "succession.former": ErrorCode("The administrator before commands a gateway that has changed over", "Nothing: the new one is in charge; the old one ends the change on its side."),
     "succession.same": ErrorCode("The new administrator is the old one", "Announce another one."),
     "command.body": ErrorCode("The body of a command has not its form", "The detail names the field."),
     "command.profile": ErrorCode("A profile does not fit its rules or the other profiles", "The detail names the field; correct the profile and send it with a higher version."),

@@ -59,6 +59,9 @@ NOTICES: dict[str, NoticeRule] = {
     "firmware_rolled_back": _ALWAYS,
     "firmware_rejected": _ALWAYS,
     "certificate_changed": _ALWAYS,
+    "successor_rejected": _AT_MOST_HOURLY,
+    "administrator_change_failed": _ALWAYS,
+    "administrator_change_aborted": _ALWAYS,
 }
 """Event of the log catalogue -> who is told of it."""
 

@@ -101,6 +101,11 @@ class Successions:
         """Give the change that is under way."""
         return current(self._parts.journal)
 
+    def is_former(self, name: str) -> bool:
+        """Tell whether somebody else has taken over from this administrator, whatever the configuration still says."""
+        succession = self.current
+        return succession is not None and succession.stage is Stage.TAKEN and succession.former == name
+
     def successor(self) -> AdministratorConfig | None:
         """Describe the new administrator of the change that is under way."""
         succession = self.current

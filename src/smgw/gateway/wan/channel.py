@@ -139,6 +139,9 @@ class ManagementChannel:
         limit = asyncio.create_task(self._clock.sleep_until(self._clock.now() + SESSION_LIMIT))
         try:
             while not (server.is_over or self._breaking_up) and (data := await _read_before(limit, channel)):
+                if self._breaking_up:
+                    # What came in the very moment in which somebody else became the administrator.
+                    break
                 with self._clock.hold():
                     for request in server.receive_data(data):
                         channel.writer.write(server.send_response(*self._answer(request)))

@@ -13,7 +13,7 @@ import msgspec
 from cryptography import x509
 
 from smgw.codec.command import COMMAND_AGE, Answer, Command, check_fresh, decode_answer, decode_command, encode_answer
-from smgw.core.errors import LimitFault, PeerFault, Replay, SmgwError, Unavailable
+from smgw.core.errors import LimitFault, PeerFault, Replay, SecurityFault, SmgwError, Unavailable
 from smgw.core.instant import local_day, microseconds
 from smgw.gateway.wan.context import PREFIX, Call, Context, Outcome
 from smgw.gateway.wan.permission import permitted, status_of
