@@ -179,9 +179,41 @@ def test_after_installation_the_local_interface_stays_off(tmp_path: Path) -> Non
 @pytest.mark.req("LIFE-03")
 def test_a_root_with_another_fingerprint_is_refused(world: World) -> None:
     reply = world.ask(INTEGRATOR, A.IMPORT_ROOT, **{**world.root(), "fingerprint": "00" * 32})
-    assert reply["code"] == "pki.signature"
+    assert reply["code"] == "lifecycle.root"
     assert world.phase is Phase.MANUFACTURED
     assert "ROOT_WAN_SIG_CRT" not in world.shop.module.files()
+    assert world.events()[-1] == "local_action_refused"
+
+
+WRONG_ON_SITE: dict[str, tuple[Action, dict[str, object], str]] = {
+    "no host": (A.CORRECT_ADDRESS, {"host": ""}, "administrator.host"),
+    "blanks in the host": (A.CORRECT_ADDRESS, {"host": "a b;c"}, "administrator.host"),
+    "an address that is none": (A.CORRECT_ADDRESS, {"host": "300.1.1.1"}, "administrator.host"),
+    "port 0": (A.CORRECT_ADDRESS, {"management_port": 0}, "administrator.management_port"),
+    "a port too high": (A.CORRECT_ADDRESS, {"time_port": 65_536}, "administrator.time_port"),
+    "no name of a line": (A.SET_NETWORK, {"links": [{"name": "", "url": "pty:///dev/none"}]}, "links"),
+    "one line twice": (A.SET_NETWORK, {"links": [{"name": "a", "url": "pty:///a"}, {"name": "a", "url": "pty:///b"}]}, "links"),
+    "no form of a line": (A.SET_NETWORK, {"links": [{"name": "a", "url": "gopher://x"}]}, "not one of the forms"),
+    "a speed that there is not": (A.SET_NETWORK, {"links": [{"name": "a", "url": "serial:///dev/ttyS0?baud=1"}]}, "baud"),
+    "a HAN address that is none": (A.SET_NETWORK, {"han_host": "1.2.3"}, "han_host"),
+    "a HAN port that is none": (A.SET_NETWORK, {"han_port": 99_999}, "han_port"),
+    "a WAN address that is none": (A.SET_NETWORK, {"wan_address": "my house"}, "wan_address"),
+}
+
+
+@pytest.mark.req("LIFE-07")
+@pytest.mark.parametrize("name", WRONG_ON_SITE)
+def test_what_nobody_could_correct_after_the_installation_is_refused_on_site(tmp_path: Path, name: str) -> None:
+    """With a wrong address the gateway would never call anybody, and the interface to correct it is off for good."""
+    action, changes, says = WRONG_ON_SITE[name]
+    world = copy_of(tmp_path / "gateway", *SEAL_FIRST, *TO_INSTALLATION)
+    before = world.folder.config.read_bytes()
+    reply = world.ask(CONFIGURATOR, action, **{**world.fields(action), **changes})
+    assert reply["code"] in ("gateway.config", "link.url") and says in reply["detail"]
+    assert world.folder.config.read_bytes() == before
+    assert world.events()[-1] == "local_action_refused"
+    world.through(*INSTALLATION)
+    world.keeper.close()
 
 
 @pytest.mark.req("LIFE-03")

@@ -218,8 +218,10 @@ def load_configuration_command(
     as_json: AsJson = False,
 ) -> None:
     """Verify and take the administrator's file, then erase the import keys: the end of pre-personalisation (integrator)."""
-    orders = [] if "configuration" in _marks(data) else [_order("load_configuration", document=_base64(file))]
-    _work(data, INTEGRATOR, pin_file, [*orders, _order("erase_import_keys")], as_json=as_json)
+    load, erase = _order("load_configuration", document=_base64(file)), _order("erase_import_keys")
+    # A power cut may have come between the two.
+    orders = [erase] if "erase_import_keys" in _possible(data) else [load, erase]
+    _work(data, INTEGRATOR, pin_file, orders, as_json=as_json)
 
 
 @app.command("network")
@@ -235,6 +237,8 @@ def network_command(
     """Set lines and addresses on site (first configurator)."""
     from smgw.gateway.config import LinkConfig
 
+    if not link and han_host is None and han_port is None and wan_address is None:
+        raise typer.BadParameter("name at least one of --link, --han-host, --han-port, --wan-address")
     links = tuple(LinkConfig(*one.split("=", 1)) if "=" in one else LinkConfig("", one) for one in link or ())
     order = _order("set_network", links=links, han_host=han_host, han_port=han_port, wan_address=wan_address)
     _work(data, FIRST_CONFIGURATOR, pin_file, [order], as_json=as_json)
@@ -286,6 +290,15 @@ def _marks(data: Path) -> frozenset[str]:
 
     with _shown():
         return frozenset(load_record(GatewayFolder(data)).marks)
+
+
+def _possible(data: Path) -> frozenset[str]:
+    from smgw.core.life_cycle import possible
+    from smgw.gateway.config import GatewayFolder
+    from smgw.gateway.lifecycle import load_record
+
+    with _shown():
+        return frozenset(possible(load_record(GatewayFolder(data)).life))
 
 
 def _base64(file: Path) -> str:

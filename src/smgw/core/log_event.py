@@ -101,6 +101,8 @@ EVENTS: dict[str, EventKind] = {
               "integrator or first configurator gave the right PIN", _ORDERED),
     "local_access_refused": EventKind(1011, _W, (_S,), "Local interface refused to {role}: {code}", "Lokale Schnittstelle für {role} verweigert: {code}",
               "a PIN was wrong, locked or not of this phase", _WATCH),
+    "local_action_refused": EventKind(1026, _W, (_S,), "{role} could not {action} at the local interface: {code}", "{role} konnte {action} an der lokalen Schnittstelle nicht ausführen: {code}",
+              "what was asked is not of this phase or role, or what was given is not right; nothing was stored", _WATCH),
     "local_interface_disabled": EventKind(1012, _I, (_S,), "Local interface switched off for good", "Lokale Schnittstelle dauerhaft abgeschaltet",
               "installation is complete", _NONE),
     "initial_configuration_loaded": EventKind(1013, _I, (_S, _C), "Initial configuration of {partner} loaded", "Initiale Konfiguration von {partner} eingespielt",
@@ -184,6 +186,8 @@ EVENTS: dict[str, EventKind] = {
               "values leave the gateway, passed through by a third party that can't read them", _NONE),
     "notice_sent": EventKind(1309, _I, (_S,), "Notice of {event} sent to {partner}", "Meldung {event} an {partner} gesendet",
               "the gateway tells a partner of a disturbance by itself", _NONE),
+    "result_sent": EventKind(1310, _I, (_S,), "Result of command {command} sent to {partner}", "Ergebnis des Befehls {command} an {partner} gesendet",
+              "what a command took longer for than its answer could wait has ended, and the administrator was told how", _NONE),
     # 1400–1499 administration
     "profile_installed": EventKind(1401, _I, (_S, _C), "{kind} profile {id} version {version} installed", "Profil {id} ({kind}) Version {version} eingespielt",
               "a signed profile was checked and stored", _NONE),

@@ -14,19 +14,20 @@ from typing import NamedTuple
 import msgspec
 from cryptography import x509
 
-from smgw.core.errors import CertificateRejected, ConfigError, SmgwError
+from smgw.core.errors import CertificateRejected, ConfigError, SecurityFault, SmgwError
 from smgw.core.identifiers import DeviceId
-from smgw.core.instant import Clock
+from smgw.core.instant import Clock, utc_text
 from smgw.core.key_inventory import IMPORT_KEY, ROOT_CERTIFICATE
 from smgw.core.life_cycle import Action, Actor, Mark, Phase
 from smgw.core.log_event import Log
 from smgw.gateway.certificate_check import check_own_triple
-from smgw.gateway.config import AdministratorConfig, GatewayConfig, GatewayFolder, LinkConfig
+from smgw.gateway.config import AdministratorConfig, GatewayConfig, GatewayFolder, LinkConfig, check_config
 from smgw.gateway.initial_configuration import VerifiedConfiguration, verify_initial_configuration
 from smgw.gateway.lifecycle import LifeKeeper, Tell
 from smgw.gateway.local_pin import make_pin
 from smgw.gateway.own_identity import PROVISIONAL_KEYS, der_of
 from smgw.net.identity import PIN_FILE, TRUST_FOLDER, guarded
+from smgw.net.links import check_link_url
 from smgw.pki.names import Role
 from smgw.pki.parsing import load_certificate
 from smgw.pki.requests import make_request_package
@@ -112,7 +113,7 @@ def _done(workshop: Workshop, action: Action, *tells: Tell, drop_pins: bool = Fa
 def import_root(workshop: Workshop, certificate: bytes, fingerprint: str) -> None:
     """Take the root certificate of the SM-PKI; `fingerprint` is its SHA-256 in hex, which came by another way.
 
-    Raises: DecodeFault pki.malformed; CertificateRejected pki.role, pki.signature and others.
+    Raises: DecodeFault pki.malformed; SecurityFault lifecycle.root for another fingerprint; CertificateRejected pki.role and others.
     """
     workshop.keeper.require(Action.IMPORT_ROOT)
     found = read_certificates(certificate)
@@ -121,7 +122,7 @@ def import_root(workshop: Workshop, certificate: bytes, fingerprint: str) -> Non
     trust, der = TrustStore(found), der_of(found[0])
     digest = hashlib.sha256(der).hexdigest()
     if digest != fingerprint.replace(":", "").replace(" ", "").lower():
-        raise CertificateRejected("pki.signature", "fingerprint of the root")
+        raise SecurityFault("lifecycle.root", f"SHA-256 {digest}")
     if not (ROOT_CERTIFICATE in workshop.module.files() and workshop.module.get_file(ROOT_CERTIFICATE) == der):
         workshop.module.import_root(der, bytes.fromhex(digest))
     trust.save(workshop.folder.trust)
@@ -253,8 +254,10 @@ def erase_import_keys(workshop: Workshop) -> None:
 def set_network(
     workshop: Workshop, links: tuple[LinkConfig, ...], han_host: str | None, han_port: int | None, wan_address: str | None
 ) -> None:
-    """Set the lines to meters and own addresses; what is None stays. Raises: ConfigError gateway.config with the key."""
+    """Set the lines to meters and own addresses; what is None stays. Raises: ConfigError gateway.config with the key, link.url."""
     workshop.keeper.require(Action.SET_NETWORK)
+    for link in links:
+        check_link_url(link.url)
     given = {"links": links or None, "han_host": han_host, "han_port": han_port, "wan_address": wan_address}
     changes = {key: value for key, value in given.items() if value is not None}
     _save(workshop, msgspec.structs.replace(workshop.folder.load(), **changes))
@@ -274,14 +277,9 @@ def correct_address(workshop: Workshop, host: str, management_port: int, time_po
 
 
 def _save(workshop: Workshop, config: GatewayConfig) -> None:
-    """Write a configuration that can be read again, or none."""
-    folder, before = workshop.folder, workshop.folder.config.read_bytes()
-    folder.save(config)
-    try:
-        folder.load()
-    except ConfigError:
-        folder.write(folder.config, before)
-        raise
+    """Write a configuration with which the gateway can start, or none: after the installation nobody could correct it any more."""
+    check_config(config)
+    workshop.folder.save(config)
 
 
 def read_system_log(workshop: Workshop, start: int) -> list[dict[str, object]]:
@@ -289,7 +287,7 @@ def read_system_log(workshop: Workshop, start: int) -> list[dict[str, object]]:
     workshop.keeper.require(Action.READ_SYSTEM_LOG)
     with open_journal(workshop.folder, workshop.module) as journal:
         entries = journal.log(Log.SYSTEM, from_index=start, count=LOG_PAGE)
-    return [{"index": stored.index, "time": stored.entry.time, "text": stored.entry.text("en")} for stored in entries]
+    return [{"index": stored.index, "time": utc_text(stored.entry.time), "text": stored.entry.text("en")} for stored in entries]
 
 
 def reset_pin(workshop: Workshop) -> str:

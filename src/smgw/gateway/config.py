@@ -3,6 +3,7 @@
 Everything that governs measurement comes later, as signed profiles. Source: LIFE-05.
 """
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -109,6 +110,9 @@ class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Outputs of real lamps: `/sys/class/gpio/gpio17` or `/sys/class/leds/NAME` by lamp."""
 
 
+_DOTTED = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")
+_HOST = re.compile(r"[0-9A-Za-z][0-9A-Za-z.\-]*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%[0-9A-Za-z]+)?")
+
 _LEAST_RETENTION = {field: getattr(RetentionRules(), field) for field in RetentionRules.__struct_fields__}
 
 LEAST_ROWS = 1_000
@@ -152,7 +156,7 @@ class GatewayFolder:
             raise ConfigError("gateway.config", problem.strerror or "") from problem
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
             raise ConfigError("gateway.config", str(problem)[:200]) from problem
-        _check(config)
+        check_config(config)
         return config
 
     def save(self, config: GatewayConfig) -> None:
@@ -168,24 +172,37 @@ class GatewayFolder:
             raise Unavailable("gateway.files", f"{path.name}: {problem.strerror}") from problem
 
 
-def _check(config: GatewayConfig) -> None:
+def check_config(config: GatewayConfig) -> None:
     """Demand what the types can't say. Raises: ConfigError gateway.config with the key."""
     administrator = config.administrator
     _require(_device_id(config.device_id) == config.device_id, "device_id")
     for key in ("tls_certificate", "sig_certificate", "enc_certificate"):
         _require(_role(getattr(administrator, key)) is Role.GWA, f"administrator.{key}")
+    _require(_is_host(administrator.host), "administrator.host: a name or an address")
     for key in ("management_port", "time_port"):
         _require(0 < getattr(administrator, key) < 65_536, f"administrator.{key}")
+    _require(0 <= administrator.service_port < 65_536, "administrator.service_port")
+    _require(_is_host(config.han_host), "han_host: a name or an address")
     _require(0 <= config.han_port < 65_536, "han_port")
+    _require(not config.wan_address or _is_host(config.wan_address), "wan_address: an address, or nothing")
+    _require(not config.wake_up.host or _is_host(config.wake_up.host), "wake_up.host: an address, or nothing")
     _require(0 <= config.wake_up.port < 65_536, "wake_up.port")
     _require(5 <= config.wake_up.window_s <= 300, "wake_up.window_s: 5 to 300")
     _require(bool(config.wake_up.host) or administrator.connection == "permanent", "wake_up.host: needed to connect on wake-up")
     names = [link.name for link in config.links]
+    _require(all(name and name.isprintable() and name == name.strip() and len(name) <= 64 for name in names), "links: name each, NAME=URL")
     _require(len(set(names)) == len(names), "links: one name twice")
     for key, least in _LEAST_RETENTION.items():
         _require(getattr(config.retention, key) >= least, f"retention.{key}: at least {least}")
     for key in StorageLimits.__struct_fields__:
         _require(getattr(config.limits, key) >= LEAST_ROWS, f"limits.{key}: at least {LEAST_ROWS}")
+
+
+def _is_host(text: str) -> bool:
+    """Tell whether a text can be the name of a computer or its address; one that looks like an IPv4 address must be one."""
+    if _DOTTED.fullmatch(text):
+        return all(int(octet) < 256 for octet in text.split(".")) and text.count(".") == 3
+    return len(text) <= 253 and _HOST.fullmatch(text) is not None
 
 
 def _device_id(text: str) -> str | None:

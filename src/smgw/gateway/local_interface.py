@@ -132,10 +132,15 @@ def obey(shop: Workshop, actor: Actor, order: Order) -> dict[str, object]:
         raise DecodeFault("local.request", f"no such action: {order.action[:40]}") from problem
     if not is_local(shop.keeper.phase):
         raise SecurityFault("local.off")
-    shop.keeper.require(action)
-    if _ROLE[action] is not actor:
-        raise SecurityFault("local.role", f"{action} is for the {_ROLE[action].replace('_', ' ')}")
-    return deed(shop, order) or {}
+    try:
+        shop.keeper.require(action)
+        if _ROLE[action] is not actor:
+            raise SecurityFault("local.role", f"{action} is for the {_ROLE[action].replace('_', ' ')}")
+        return deed(shop, order) or {}
+    except SmgwError as fault:
+        if action is not Action.LOAD_CONFIGURATION:
+            shop.keeper.tell(Tell("local_action_refused", {"role": actor, "action": action, "code": fault.code}, success=False))
+        raise
 
 
 def standing(shop: Workshop, actor: Actor | None = None) -> dict[str, object]:

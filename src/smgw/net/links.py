@@ -19,7 +19,7 @@ import termios
 import tty
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import serial_asyncio_fast
@@ -52,19 +52,33 @@ async def open_link(url: str) -> Link:
 
     Raises: ConfigError link.url when the URL is wrong, Unavailable link.lost when it can't be opened at present.
     """
+    parts, options, kind = _read(url)
+    try:
+        return await kind.open(parts, options)
+    except ValueError as problem:
+        raise ConfigError("link.url", f"{problem}: {url[:80]!r}") from problem
+    except (OSError, TimeoutError, termios.error) as problem:
+        raise _lost(problem) from problem
+
+
+def check_link_url(url: str) -> None:
+    """Check a URL without opening its link. Raises: ConfigError link.url."""
+    _read(url)
+
+
+def _read(url: str) -> "tuple[SplitResult, dict[str, str], _Kind]":
     try:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True)) if parts.query else {}
         if parts.scheme not in _KINDS or parts.fragment or parts.username is not None:
             raise ValueError("not one of the forms")
-        known, open_it = _KINDS[parts.scheme]
-        if unknown := set(options) - known:
+        kind = _KINDS[parts.scheme]
+        if unknown := set(options) - kind.options:
             raise ValueError(f"unknown option {', '.join(sorted(unknown))}")
-        return await open_it(parts, options)
+        kind.check(parts, options)
     except ValueError as problem:
         raise ConfigError("link.url", f"{problem}: {url[:80]!r}") from problem
-    except (OSError, TimeoutError, termios.error) as problem:
-        raise _lost(problem) from problem
+    return parts, options, kind
 
 
 def _lost(problem: Exception) -> Unavailable:
@@ -78,18 +92,36 @@ def _path(parts: SplitResult) -> str:
     return path
 
 
-async def _open_tcp(parts: SplitResult, _: dict[str, str]) -> Link:
+def _check_path(parts: SplitResult, _: dict[str, str]) -> None:
+    if "\0" in _path(parts):
+        raise ValueError("embedded null byte")
+
+
+def _check_tcp(parts: SplitResult, _: dict[str, str]) -> None:
     if not parts.hostname or not parts.port or parts.path.strip("/"):
         raise ValueError("host and port are needed, and nothing more")
+
+
+async def _open_tcp(parts: SplitResult, _: dict[str, str]) -> Link:
     async with asyncio.timeout(_CONNECT_S):
         return _StreamLink(*await asyncio.open_connection(parts.hostname, parts.port, limit=4 * CHUNK))
 
 
-async def _open_serial(parts: SplitResult, options: dict[str, str]) -> Link:
+def _serial_options(options: dict[str, str]) -> tuple[int, str, int, int]:
     baud, parity = int(options.get("baud", "9600")), options.get("parity", "N")
     bits, stop = int(options.get("bits", "8")), int(options.get("stop", "1"))
     if baud not in _BAUD_RATES or parity not in ("N", "E", "O") or bits not in (7, 8) or stop not in (1, 2):
         raise ValueError("baud, parity, bits or stop out of range")
+    return baud, parity, bits, stop
+
+
+def _check_serial(parts: SplitResult, options: dict[str, str]) -> None:
+    _serial_options(options)
+    _check_path(parts, options)
+
+
+async def _open_serial(parts: SplitResult, options: dict[str, str]) -> Link:
+    baud, parity, bits, stop = _serial_options(options)
     path = _path(parts)
     reader, writer = await serial_asyncio_fast.open_serial_connection(
         limit=4 * CHUNK, url=path, baudrate=baud, bytesize=bits, parity=parity, stopbits=stop, exclusive=True
@@ -109,20 +141,31 @@ async def _open_pty(parts: SplitResult, _: dict[str, str]) -> Link:
     return _TerminalLink(handle)
 
 
-async def _open_file(parts: SplitResult, options: dict[str, str]) -> Link:
+def _check_file(parts: SplitResult, options: dict[str, str]) -> None:
     pace = int(options.get("pace", "0"))
     if pace < 0 or (pace == 0 and "pace" in options):
         raise ValueError("pace must be positive")
-    return _FileLink(os.open(_path(parts), os.O_RDONLY), pace)
+    _check_path(parts, options)
 
 
-_KINDS: dict[str, tuple[frozenset[str], Callable[[SplitResult, dict[str, str]], Awaitable[Link]]]] = {
-    "serial": (frozenset({"baud", "parity", "bits", "stop"}), _open_serial),
-    "pty": (frozenset(), _open_pty),
-    "tcp": (frozenset(), _open_tcp),
-    "file": (frozenset({"pace"}), _open_file),
+async def _open_file(parts: SplitResult, options: dict[str, str]) -> Link:
+    return _FileLink(os.open(_path(parts), os.O_RDONLY), int(options.get("pace", "0")))
+
+
+class _Kind(NamedTuple):
+    options: frozenset[str]
+    check: Callable[[SplitResult, dict[str, str]], None]
+    """Raises ValueError for a wrong URL."""
+    open: Callable[[SplitResult, dict[str, str]], Awaitable[Link]]
+    """Raises OSError where it can't be opened now."""
+
+
+_KINDS: dict[str, _Kind] = {
+    "serial": _Kind(frozenset({"baud", "parity", "bits", "stop"}), _check_serial, _open_serial),
+    "pty": _Kind(frozenset(), _check_path, _open_pty),
+    "tcp": _Kind(frozenset(), _check_tcp, _open_tcp),
+    "file": _Kind(frozenset({"pace"}), _check_file, _open_file),
 }
-"""Scheme -> options it knows, and how it is opened (ValueError: wrong URL, OSError: not now)."""
 
 
 class _StreamLink:
