@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import msgspec
 from tests.gateway.gateway_parts import GATEWAY_ID, START, administrator_identity, gateway_identity
+from tests.gateway.wan.wan_parts import administrator_config
 
 from smgw.codec.command import Answer, Command, decode_answer, encode_command
 from smgw.core.log_event import Log
@@ -13,6 +14,7 @@ from smgw.core.profiles import PROFILE_KINDS, Profile, profile_key
 from smgw.core.state import State
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
+from smgw.gateway.pending import End, PendingWork
 from smgw.gateway.wan.context import Context
 from smgw.gateway.wan.management import handle
 from smgw.net.clock import ManualClock
@@ -30,6 +32,8 @@ class Channel:
         self.installed: list[Profile] = []
         self.deleted: list[Profile] = []
         self.dialled: list[str] = []
+        self.ends: dict[str, End] = {}
+        """Work that was begun -> what tells of its end."""
         self.woken = Event()
         gateway, administrator = gateway_identity(), administrator_identity()
         self.context = Context(
@@ -47,10 +51,21 @@ class Channel:
             facts=lambda: {"state": str(self.state)},
             profile_installed=self.installed.append,
             profile_deleted=self.deleted.append,
-            connect=self.dialled.append,
             evaluation=Evaluation(self.journal, Recorder(self.journal, self.clock), GATEWAY_ID, gateway.module.random),
             queued=self.woken.set,
+            pending=self.pending_work(),
         )
+
+    def pending_work(self) -> PendingWork:
+        """Give what a start makes: it knows of the work what the journal does."""
+        service = msgspec.structs.replace(administrator_config(4711), service_port=4712)
+        pending = PendingWork(self.journal, self.clock, GATEWAY_ID, service, self.woken.set)
+        pending.works = {"self-test": lambda _, end: self.ends.update({"self-test": end}), "connect": self._dial}
+        return pending
+
+    def _dial(self, partner: str, end: End) -> None:
+        self.dialled.append(partner)
+        self.ends[partner] = end
 
     def command(self, method: str, resource: str, body: object = None, **changes: object) -> Command:
         values = {

@@ -20,7 +20,7 @@ COMMAND_AGE = timedelta(minutes=10)
 _Uuid = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
 
 
-class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Ask a gateway for one thing."""
 
     message_id: _Uuid
@@ -32,6 +32,8 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     resource: Annotated[str, msgspec.Meta(max_length=400)]
     """Path below the point of contact, for example `/smgw/gwa/v1/rts/meter/1sgw0010000001`."""
     body: msgspec.Raw = msgspec.Raw(b"null")
+    contact_uri: Annotated[str, msgspec.Meta(max_length=400)] = ""
+    """Where the result is posted when the work takes longer (`x-ContactURI`); empty: to the administrator's usual address."""
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

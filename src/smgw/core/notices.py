@@ -12,6 +12,8 @@ import msgspec
 
 ADMINISTRATOR = "administrator"
 """Stands for the administrator wherever a partner is named; it can't be a partner's id, which ends with `.sm`."""
+ADMINISTRATOR_RESULTS = "administrator-results"
+"""Stands for the administrator as who waits for results of its commands."""
 
 
 class NoticeRule(NamedTuple):

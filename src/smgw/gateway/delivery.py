@@ -5,7 +5,7 @@ Source: WAN-01, WAN-02, WAN-03, WAN-05, WAN-06, WAN-07, LOG-03.
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple
@@ -13,7 +13,6 @@ from typing import NamedTuple
 import msgspec
 from cryptography import x509
 
-from smgw.codec.notice import decode_notice
 from smgw.core.delivery import Delivery
 from smgw.core.errors import DecodeFault, PeerFault, SecurityFault, SmgwError, Unavailable
 from smgw.core.profiles import CommunicationProfile, EvaluationProfile
@@ -85,8 +84,8 @@ class Pump:
         """Time of the last acknowledged message, for the status strip."""
         self._dispatched: set[str] = set()
         """Messages that left since the start and are not confirmed yet."""
-        self._asked: set[str] = set()
-        """Partners that are dialled at once, whether something waits for them or not."""
+        self._asked: dict[str, list[Callable[[str], None]]] = {}
+        """Partners that are dialled at once, whether something waits for them or not, and who is told the code of the result."""
         self._untold: set[str] = set()
         """Those among them of which no result stands in a log."""
 
@@ -101,19 +100,20 @@ class Pump:
             deadline = clock.now() + retry_delay(failures - 1) if failures else None
             await clock.wait_until(deadline, self.wake)
 
-    def connect(self, partner_id: str) -> None:
-        """Dial a partner at once, as the administrator ordered."""
-        self._asked.add(partner_id)
+    def connect(self, partner_id: str, report: Callable[[str], None] = lambda _: None) -> None:
+        """Dial a partner at once, as the administrator ordered; `report` gets the error code, empty when the partner was reached."""
+        self._asked.setdefault(partner_id, []).append(report)
         self.wake.set()
 
     async def flush(self) -> bool:
         """Try every pending message once and tell whether all were taken; a partner that fails is left alone until the next round."""
         journal, complete, more = self._sender.journal, True, False
         partners = partners_of(journal.profiles("communication"), self._sender.service)
+        for gone in self._asked.keys() - partners.keys():
+            self._tell_result(gone, "profile.unknown")
         for partner in partners.values():
             if partner.partner_id in self._asked:
-                self._asked.discard(partner.partner_id)
-                await self._show_up(partner)
+                self._tell_result(partner.partner_id, await self._show_up(partner))
             messages = journal.pending(BATCH, partner.partner_id)
             more |= len(messages) == BATCH
             for is_notice in (False, True):
@@ -125,14 +125,20 @@ class Pump:
             self.wake.set()
         return complete
 
-    async def _show_up(self, partner: CommunicationProfile) -> None:
-        """Open a channel to a partner and close it again; what waits for it follows as always."""
+    def _tell_result(self, partner_id: str, code: str) -> None:
+        for report in self._asked.pop(partner_id):
+            report(code)
+
+    async def _show_up(self, partner: CommunicationProfile) -> str:
+        """Open a channel to a partner and close it again; what waits for it follows as always. Gives the error code."""
         recorder = self._sender.recorder
         try:
             async with await _dial(self._sender, direct_way(partner)):
                 recorder.note("channel_opened", partner=partner.partner_id)
         except SmgwError as fault:
             recorder.note(partner_event(fault, "handshake_failed"), success=False, partner=partner.partner_id, code=fault.code)
+            return fault.code
+        return ""
 
     async def _serve(self, partner: CommunicationProfile, partners: dict[str, CommunicationProfile], messages: list[OutboxMessage]) -> bool:
         """Send what is for one partner, and goes the same way, over one connection.
@@ -230,7 +236,7 @@ def _former(sender: Sender, delivery: Delivery | None) -> Sequence[x509.Certific
 
 def _facts(message: OutboxMessage, partner: CommunicationProfile, way: Way) -> dict[str, object]:
     if way.delivery is None:
-        return {"event": decode_notice(message.body).event, "partner": partner.partner_id}
+        return {**way.about, "partner": partner.partner_id}
     return {
         "count": len(way.delivery.readings) + len(way.delivery.registers),
         "contract": message.profile_id,

@@ -7,7 +7,7 @@ Source: ADM-05; annex VI 3.3, 3.4 of TR-03109-1; 20-wan-crypto-pki 1.9.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ from smgw.gateway.firmware_record import (
     with_slot,
 )
 from smgw.gateway.logs import Recorder
+from smgw.gateway.pending import End, Ended
 from smgw.gateway.slot_program import unpack
 from smgw.gateway.upkeep import Upkeep
 from smgw.net.identity import Identity
@@ -92,6 +93,7 @@ class Firmware:
         self._changed = asyncio.Event()
         self._pause_s = RETRY_FIRST_S
         self._problem = ""
+        self._followed: list[tuple[Mapping[UpdateState, bool], str, End]] = []
 
     # ------------------------------------------------------------------------------------------------------- commands
 
@@ -134,6 +136,21 @@ class Firmware:
         """Go on at once; for after a command's transaction."""
         self._changed.set()
 
+    def follow(self, ends: Mapping[UpdateState, bool], order_id: str, end: End) -> None:
+        """Go on at once, and tell when the update of an order has come to one of the states, which say whether that is good."""
+        self._followed.append((ends, order_id, end))
+        self.wake()
+
+    def _tell_ends(self) -> None:
+        update, self._followed, followed = self.update, [], self._followed
+        for ends, order_id, end in followed:
+            if update.order_id != order_id:
+                end(Ended(500, code="command.interrupted"))
+            elif update.state not in ends:
+                self._followed.append((ends, order_id, end))
+            else:
+                end(Ended(200 if ends[update.state] else 500, self.facts(), "" if ends[update.state] else update.code))
+
     def facts(self) -> dict[str, object]:
         """Tell how far the update is."""
         update, slots = self.update, load_slots(self._parts.folder)
@@ -162,6 +179,7 @@ class Firmware:
                 if not self._tell():
                     await self._pause()
                     continue
+                self._tell_ends()
                 step = _STEPS.get(self.update.state)
                 if step is None:
                     await self._changed.wait()
@@ -318,6 +336,18 @@ class Firmware:
             return False
         return True
 
+
+ORDER_ENDS: dict[UpdateState, bool] = {
+    UpdateState.VERIFIED: True,
+    UpdateState.ACTIVATION_PENDING: True,
+    UpdateState.SELF_TEST: True,
+    UpdateState.ACTIVE: True,
+    UpdateState.ROLLED_BACK: True,
+    UpdateState.REJECTED: False,
+}
+"""State -> whether an order has ended well; one that was verified has, whatever comes after."""
+ACTIVATION_ENDS: dict[UpdateState, bool] = {UpdateState.ACTIVE: True, UpdateState.ROLLED_BACK: False, UpdateState.REJECTED: False}
+"""State -> whether an activation has ended well."""
 
 _EVENTS: dict[UpdateState, tuple[tuple[str, tuple[str, ...], bool], ...]] = {
     UpdateState.ORDERED: (("firmware_ordered", ("partner", "version"), True),),

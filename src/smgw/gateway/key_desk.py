@@ -190,14 +190,16 @@ class KeyDesk:
             raise DomainFault("lifecycle.notice", utc_text(ends_at))
 
     def announced(self, ends_at: datetime) -> None:
-        """Write the announcement."""
+        """Write the announcement, once."""
         desk = self._desk
+        if desk.keeper.record.ends_at == ends_at:
+            return
         facts = {"partner": desk.administrator, "at": utc_text(ends_at)}
         tell = Tell("decommissioning_announced", facts, consumers=tuple(desk.consumers()))
         desk.keeper.done(Action.ANNOUNCE_END, tell, ends_at=ends_at)
 
-    def decommission(self) -> Callable[[], None]:
-        """Decide the end; gives what makes it final once the answer is safe.
+    def decommission(self) -> None:
+        """Decide the end, which `decommissioned` makes final once the answer is safe.
 
         Raises: DomainFault lifecycle.phase, lifecycle.order, lifecycle.notice before the announced time; SecurityFault
         module.authentication_needed.
@@ -210,13 +212,13 @@ class KeyDesk:
         if not self._module.authenticated:
             raise SecurityFault("module.authentication_needed")
 
-        def complete() -> None:
-            tell = Tell("decommissioned", {"partner": desk.administrator}, consumers=tuple(desk.consumers()))
-            desk.keeper.done(Action.DECOMMISSION, tell)
-            desk.hang_up()
-            self._ended()
-
-        return complete
+    def decommissioned(self) -> None:
+        """Make the end final, and end this run."""
+        desk = self._desk
+        tell = Tell("decommissioned", {"partner": desk.administrator}, consumers=tuple(desk.consumers()))
+        desk.keeper.done(Action.DECOMMISSION, tell)
+        desk.hang_up()
+        self._ended()
 
     def _tell(self, use: str, change: str) -> Tell:
         return Tell("certificate_changed", {"use": use, "owner": self._desk.keeper.record.device_id, "change": change})

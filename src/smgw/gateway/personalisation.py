@@ -18,6 +18,7 @@ from smgw.gateway.key_desk import Desk, KeyDesk
 from smgw.gateway.lifecycle import LifeKeeper
 from smgw.gateway.logs import Recorder
 from smgw.gateway.own_identity import provisional_identity
+from smgw.gateway.pending import PendingWork
 from smgw.gateway.wan.channel import ManagementChannel
 from smgw.gateway.wan.context import Context
 from smgw.net.clock import ClockPort
@@ -98,6 +99,7 @@ def _context(
         profile_installed=lambda _profile: None,
         evaluation=Evaluation(journal, recorder, device_id, identity.module.random),
         queued=lambda: None,
+        pending=PendingWork(journal, clock, device_id, administrator),
         keys=desk,
         allows=keeper.require,
     )

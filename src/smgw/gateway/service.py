@@ -44,6 +44,7 @@ from smgw.gateway.live_values import LiveValues
 from smgw.gateway.lmn.reader import LinkReader
 from smgw.gateway.logs import Recorder
 from smgw.gateway.notices import Notifier
+from smgw.gateway.pending import PendingWork
 from smgw.gateway.permitted import SwitchedServer, run_while_allowed
 from smgw.gateway.states import StateKeeper
 from smgw.gateway.store import ReadingStore
@@ -56,6 +57,7 @@ from smgw.gateway.wan.succession_channel import SuccessionChannel
 from smgw.gateway.wan.time_service import TimeKeeper
 from smgw.gateway.wan.wakeup import WakeUpReceiver
 from smgw.gateway.ways import service_of
+from smgw.gateway.works import Workers
 from smgw.net.clock import ClockPort
 from smgw.net.identity import Identity, load_identity
 from smgw.net.listeners import Listener, own_listeners
@@ -169,6 +171,8 @@ class Gateway:
         self.firmware = self._firmware(host)
         self.technicians = self._technicians()
         self.successions = self._successions()
+        self.pending = PendingWork(self.journal, self.clock, str(self.device_id), administrator, self.pump.wake.set)
+        self.pending.works = Workers(self.guard.upkeep, self.pump, self.firmware, self.keys, self.successions).works()
         self.channel = ManagementChannel(
             self._context(), administrator, self.identity, self.clock, self.recorder, lambda: self.clock.status is ClockStatus.VALID
         )
@@ -271,6 +275,7 @@ class Gateway:
     def _work(self) -> list[tuple[str, Coroutine[object, object, None]]]:
         keeper = TimeKeeper(self.config.administrator, self.identity, self.clock, self.recorder, self.states)
         return [
+            ("pending", self.pending.run()),
             ("management", self.channel.run()),
             ("wake-up", self.receiver.run()),
             ("time", keeper.run()),
@@ -508,10 +513,9 @@ class Gateway:
             facts=self.facts,
             profile_installed=self._install,
             profile_deleted=self._forget,
-            connect=self.pump.connect,
-            self_test=self.guard.upkeep.wanted.set,
             evaluation=self.evaluation,
             queued=self.pump.wake.set,
+            pending=self.pending,
             firmware=self.firmware,
             wake_up_set=lambda settings: self.receiver.change(settings),
             break_up=lambda: self.channel.break_up(),

@@ -68,8 +68,14 @@ class Upkeep:
         self.last_test: LastTest | None = None
         self.fill: dict[str, int] = {}
         """Store -> percentage of its limit."""
+        self._reports: list[Callable[[LastTest], None]] = []
         self._walked_s = float("-inf")
         self._deleted_on: object = None
+
+    def order(self, report: Callable[[LastTest], None]) -> None:
+        """Have a complete self-test made that begins after this, and its result told."""
+        self._reports.append(report)
+        self.wanted.set()
 
     async def run(self) -> None:
         """Wake up every quarter of an hour, and when a self-test is wanted."""
@@ -89,7 +95,7 @@ class Upkeep:
                     next_test = base.now() + TEST_EVERY
                     if running is None or running.done():
                         # A task of its own: a walk of minutes must not make simulated time stand still.
-                        running = group.create_task(self._test(complete=demanded or self._walk_is_due()))
+                        running = group.create_task(self._test(complete=demanded or bool(self._reports) or self._walk_is_due()))
 
     def _walk_is_due(self) -> bool:
         return asyncio.get_running_loop().time() - self._walked_s >= WALK_EVERY_S
@@ -125,6 +131,7 @@ class Upkeep:
     async def _test(self, *, complete: bool) -> None:
         """Test everything and write the result to the logs."""
         parts = self._parts
+        reports, self._reports = self._reports, []
         with nullcontext() if complete else parts.clock.hold():
             results = await run_checks(parts.subject(complete))
             names, codes = tuple(check.name for check in results), tuple(check.code for check in results if check.code)
@@ -140,6 +147,11 @@ class Upkeep:
             self._apply(results)
             self.last_test = LastTest(parts.clock.now(), names, codes)
             self.tested.set()
+        for report in reports:
+            report(self.last_test)
+        if self._reports:
+            # They came while this one was made.
+            self.wanted.set()
 
     def _apply(self, results: Iterable[Check]) -> None:
         for check in results:

@@ -5,13 +5,17 @@ administrator's, who passes it on unread: openly with the gateway's signature, o
 Source: WAN-02, WAN-06, WAN-07; TR-03109-1 Annex VI, table 2 steps 2.1, 3.2, 3.3; 20-wan-crypto-pki 3.5.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from smgw.codec.delivery_xml import decode_delivery
+from smgw.codec.notice import decode_notice
+from smgw.codec.result import decode_result
 from smgw.core.delivery import Delivery
 from smgw.core.errors import Unavailable
-from smgw.core.notices import ADMINISTRATOR
+from smgw.core.notices import ADMINISTRATOR, ADMINISTRATOR_RESULTS
 from smgw.core.profiles import CommunicationProfile, Profile
 from smgw.gateway.config import AdministratorConfig
 from smgw.pki.names import Role
@@ -33,7 +37,9 @@ class Way(NamedTuple):
     """Event of the log catalogue that tells of the dispatch."""
     relayed: bool
     delivery: Delivery | None
-    """What the message holds; None for a notice."""
+    """What the message holds; None for a notice or a result."""
+    about: Mapping[str, str] = {}
+    """What the log tells of a message that holds no values."""
 
 
 def service_of(administrator: AdministratorConfig) -> CommunicationProfile | None:
@@ -51,13 +57,16 @@ def service_of(administrator: AdministratorConfig) -> CommunicationProfile | Non
 
 
 def partners_of(profiles: Iterable[Profile], service: CommunicationProfile | None) -> dict[str, CommunicationProfile]:
-    """List everyone a message can be for, the administrator last."""
+    """List everyone a message can be for, the administrator last: once for notices, once for results, which don't wait for each other."""
     partners = {profile.partner_id: profile for profile in profiles if isinstance(profile, CommunicationProfile)}
-    return partners | ({service.partner_id: service} if service is not None else {})
+    if service is not None:
+        partners[service.partner_id] = service
+        partners[ADMINISTRATOR_RESULTS] = msgspec.structs.replace(service, partner_id=ADMINISTRATOR_RESULTS)
+    return partners
 
 
 def direct_way(partner: CommunicationProfile) -> Way:
-    """Say how a notice to a partner goes, or nothing but a connection."""
+    """Say how nothing but a connection to a partner goes."""
     return Way(partner, _role(partner), NOTICES[_role(partner)], "notice_sent", False, None)
 
 
@@ -67,8 +76,8 @@ def way_of(message: OutboxMessage, partner: CommunicationProfile, partners: dict
     if hop is None:
         raise Unavailable("delivery.no_way", f"{partner.partner_id} through {partner.through}")
     if not message.profile_id:
-        # A notice says nothing about a consumer and is for nobody but its recipient: it needs no relay.
-        return direct_way(partner)
+        # Neither says anything about a consumer, and both are for nobody but their recipient: they need no relay.
+        return _result_way(message, partner) if partner.partner_id == ADMINISTRATOR_RESULTS else _notice_way(message, partner)
     role = _role(hop)
     delivery = decode_delivery(message.body)
     if not partner.through:
@@ -77,5 +86,13 @@ def way_of(message: OutboxMessage, partner: CommunicationProfile, partners: dict
     return Way(hop, role, f"{RELAY}/{manner}/{partner.partner_id}", event, True, delivery)
 
 
+def _notice_way(message: OutboxMessage, partner: CommunicationProfile) -> Way:
+    return direct_way(partner)._replace(about={"event": decode_notice(message.body).event})
+
+
+def _result_way(message: OutboxMessage, partner: CommunicationProfile) -> Way:
+    return Way(partner, Role.GWA, decode_result(message.body).contact, "result_sent", False, None, {"command": message.message_id})
+
+
 def _role(partner: CommunicationProfile) -> Role:
-    return Role.GWA if partner.partner_id == ADMINISTRATOR else Role.EMT
+    return Role.GWA if partner.partner_id in (ADMINISTRATOR, ADMINISTRATOR_RESULTS) else Role.EMT

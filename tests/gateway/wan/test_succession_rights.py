@@ -89,6 +89,7 @@ class Desk:
         parts = (folder, GATEWAY_ID, own, base.journal, base.recorder, base.clock)
         self.successions = Successions(Parts(*parts, tuple, self._end))  # type: ignore[arg-type]
         self._base = base._replace(successions=self.successions)
+        base.pending.works = {"take-over": lambda *_: self.successions.take_over()}
         names = (OLD, administrator_identity().triple.sig)
         wake_up = WakeUpReceiver(
             WakeUpConfig("127.0.0.1"), DeviceId.parse(GATEWAY_ID), names, base.journal, base.recorder, self.channel.clock, self._end

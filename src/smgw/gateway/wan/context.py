@@ -5,7 +5,7 @@ Source: WAN-08; 20-wan-crypto-pki 1.2, 1.6.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 from cryptography import x509
@@ -20,6 +20,7 @@ from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.firmware import Firmware
 from smgw.gateway.key_desk import KeyDesk
 from smgw.gateway.logs import Recorder
+from smgw.gateway.pending import Pending, PendingWork
 from smgw.gateway.succession import Successions
 from smgw.gateway.wan.wakeup import WakeUpSettings
 from smgw.security.content import Credential
@@ -27,6 +28,7 @@ from smgw.security.module import SecurityModule
 from smgw.storage.journal import Journal
 
 PREFIX = "/smgw/gwa/v1/"
+Method = Literal["GET", "PUT", "POST", "DELETE"]
 
 _T = TypeVar("_T")
 
@@ -55,16 +57,14 @@ class Context(NamedTuple):
     evaluation: Evaluation
     queued: Callable[[], None]
     """Wakes the delivery of what an order has put into the outbox."""
+    pending: PendingWork
+    """Keeps what goes on after its answer."""
     profile_deleted: Callable[[Profile], None] = _nothing
     successions: Successions | None = None
     is_examiner: bool = False
     """Whether this is the channel of an administrator to be."""
     may_take_over: Callable[[], bool] = lambda: False
     """Tells whether a takeover needs no wake-up call, because nothing could receive it."""
-    connect: Callable[[str], None] = _nothing
-    """Dials a partner at once."""
-    self_test: Callable[[], None] = _nothing
-    """Starts a self-test at once."""
     wake_up_set: Callable[[WakeUpSettings], None] = _nothing
     """Lets the wake-up receiver go on with what the administrator set."""
     firmware: Firmware | None = None
@@ -82,7 +82,9 @@ class Outcome(NamedTuple):
     body: object = None
     code: str = ""
     after: Callable[[], None] | None = None
-    """What takes effect in the running gateway once the transaction has committed."""
+    """What takes effect in the running gateway once the transaction has committed; a start finds it in the store by itself."""
+    pending: Pending | None = None
+    """Work that goes on after the answer, and after a power cut; with status 202 its result is told under the command's id."""
 
 
 class Call(NamedTuple):

@@ -20,6 +20,7 @@ from smgw.gateway.wan.permission import permitted, status_of
 from smgw.security.content import SignerClaim, open_content, seal
 from smgw.storage.journal import Journal
 
+ACCEPTED = 202
 ANSWERS_KEPT = 64
 """So many answers to the newest commands are kept to be given again."""
 OBEYED_LIMIT = 1000
@@ -77,8 +78,12 @@ def reply(context: Context, document: bytes, asked: tuple[str, str] | None = Non
         answer = _answer(context, command, outcome, now)
         obeyed[command.message_id] = Obeyed(microseconds(command.created_at), answer)
         context.journal.set_state("obeyed", msgspec.json.encode(obeyed))
+        if outcome.pending is not None:
+            context.pending.add(command, outcome.pending, context.administrator_name, tell=outcome.status == ACCEPTED)
     if outcome.after is not None:
         outcome.after()
+    if outcome.pending is not None:
+        context.pending.begin(command.message_id)
     return _seal(context, answer)
 
 
@@ -126,6 +131,7 @@ def _obey(context: Context, command: Command, document: bytes, now: datetime) ->
     """Run the one route that fits; faults of the command become answers, not exceptions."""
     parts = command.resource.removeprefix(PREFIX).split("/") if command.resource.startswith(PREFIX) else []
     try:
+        context.pending.contact(command.contact_uri)
         route = permitted(context, command.method, tuple(parts[:2]))
         outcome = route(context, Call(command, tuple(parts[:2]), tuple(parts[2:]), document, now))
         if command.method == "GET":

@@ -5,6 +5,7 @@ import msgspec
 from smgw.core.errors import DomainFault, PeerFault
 from smgw.gateway.firmware import Firmware
 from smgw.gateway.firmware_record import Order
+from smgw.gateway.pending import Pending
 from smgw.gateway.wan.context import Call, Context, Outcome, Routes
 
 
@@ -28,7 +29,7 @@ def _order(context: Context, call: Call) -> Outcome:
     except msgspec.MsgspecError as problem:
         raise PeerFault("command.structure", str(problem)[:200]) from problem
     firmware.order(order, call.command.message_id)
-    return Outcome(202, firmware.facts(), after=firmware.wake)
+    return Outcome(202, firmware.facts(), pending=Pending("firmware-order", firmware.update.order_id))
 
 
 def _activate(context: Context, call: Call) -> Outcome:
@@ -38,7 +39,7 @@ def _activate(context: Context, call: Call) -> Outcome:
     except msgspec.MsgspecError as problem:
         raise PeerFault("command.structure", str(problem)[:200]) from problem
     firmware.activate(wanted)
-    return Outcome(202, firmware.facts(), after=firmware.wake)
+    return Outcome(202, firmware.facts(), pending=Pending("firmware-activation", firmware.update.order_id))
 
 
 def _cancel(context: Context, call: Call) -> Outcome:

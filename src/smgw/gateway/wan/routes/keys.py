@@ -1,7 +1,6 @@
 """Exchange the gateway's keys, and end its life: what the administrator does with its AUT key. Source: LIFE-08, LIFE-11."""
 
 from base64 import b64encode
-from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ import msgspec
 from smgw.core.errors import DomainFault, PeerFault, SecurityFault
 from smgw.gateway.key_desk import KeyDesk
 from smgw.gateway.lifecycle import Tell
+from smgw.gateway.pending import Pending
 from smgw.gateway.wan.context import Call, Context, Outcome, Routes
 
 _T = TypeVar("_T")
@@ -101,13 +101,13 @@ def _announce(context: Context, call: Call) -> Outcome:
     if at.tzinfo is None:
         raise PeerFault("command.structure", "time without zone")
     desk.announce(at)
-    return Outcome(200, after=lambda: desk.announced(at))
+    return Outcome(200, pending=Pending("announce-end", at.isoformat()))
 
 
 def _decommission(context: Context, call: Call) -> Outcome:
     call.require_no_rest()
-    complete: Callable[[], None] = _desk(context).decommission()
-    return Outcome(200, {"phase": "decommissioned"}, after=complete)
+    _desk(context).decommission()
+    return Outcome(200, {"phase": "decommissioned"}, pending=Pending("decommission"))
 
 
 ROUTES: Routes = {

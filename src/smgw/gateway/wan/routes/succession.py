@@ -1,6 +1,7 @@
 """Announce, check and complete a change of the administrator. Source: ADM-12; TR-03109-1 Annex VI, table 5."""
 
 from smgw.core.errors import DomainFault
+from smgw.gateway.pending import Pending
 from smgw.gateway.succession import Announcement, CheckResult, Successions
 from smgw.gateway.wan.context import Call, Context, Outcome, Routes
 
@@ -43,7 +44,7 @@ def _take_over(context: Context, call: Call) -> Outcome:
     call.require_no_rest()
     if not context.is_examiner or not context.may_take_over():
         raise DomainFault("succession.none", "by wake-up call only")
-    return Outcome(202, after=_desk(context).take_over)
+    return Outcome(202, pending=Pending("take-over"))
 
 
 def _remove_former(context: Context, call: Call) -> Outcome:

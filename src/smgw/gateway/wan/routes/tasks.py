@@ -9,6 +9,7 @@ import msgspec
 
 from smgw.core.errors import DomainFault
 from smgw.core.profiles import EvaluationProfile, profile_key
+from smgw.gateway.pending import Pending
 from smgw.gateway.wan.context import Call, Context, Outcome, Route, Routes
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
@@ -32,7 +33,7 @@ def _self_test(context: Context, call: Call) -> Outcome:
     call.require_no_rest()
     name = context.administrator_name
     context.recorder.record("command_obeyed", subject=name, command="self-test", partner=name)
-    return Outcome(202, after=context.self_test)
+    return Outcome(202, pending=Pending("self-test"))
 
 
 def _connect(context: Context, call: Call) -> Outcome:
@@ -42,7 +43,7 @@ def _connect(context: Context, call: Call) -> Outcome:
     contracts = (c for c in context.journal.profiles("evaluation") if isinstance(c, EvaluationProfile))
     owners = {contract.consumer_id for contract in contracts if order.partner in contract.recipients}
     context.recorder.record("connection_ordered", consumers=owners, subject=order.partner, partner=order.ordered_by, target=order.partner)
-    return Outcome(202, after=lambda: context.connect(order.partner))
+    return Outcome(202, pending=Pending("connect", order.partner))
 
 
 def _tell(event: str, parameter: str) -> Route:
