@@ -338,6 +338,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "administrator.no_answer": ErrorCode("A gateway did not carry out an order in time", "Look whether it is reachable, and what it reports of itself."),
     "administrator.too_many_failures": ErrorCode("A campaign stopped, because too many gateways failed", "Look at the gateways' codes; the others were left as they are."),
     "administrator.unknown_gateway": ErrorCode("The gateway is not in the administrator's inventory", "Add it with its certificate triple first."),
+    "administrator.known_gateway": ErrorCode("The gateway is enrolled already", "New keys for a gateway at work: `smgw administrator life renew-keys`."),
     "administrator.audit_chain": ErrorCode("The administrator's audit trail is not what was written", "Keep the store as evidence; a backup holds the trail as it was."),
     "administrator.audit_head": ErrorCode("Not the head of an audit trail", "Write it as it is printed: number of entries, colon, 64 hex digits."),
     "administrator.unauthorised": ErrorCode("Nobody is logged in", "Log in again, or send a token as `Authorization: Bearer`."),
