@@ -12,11 +12,12 @@ from typing import Any
 from aiohttp import ClientSession, CookieJar
 from aiohttp.test_utils import TestServer
 from tests.administrator.administrator_parts import add_gateway, office
-from tests.gateway.gateway_parts import GATEWAY_ID, START, all_profiles
+from tests.gateway.gateway_parts import GATEWAY_ID, START, administrator_identity, all_profiles
 
 from smgw.administrator.api.endpoints import Desk
 from smgw.administrator.app import make_app
 from smgw.administrator.books import Books, open_books
+from smgw.administrator.channels import Channels
 from smgw.administrator.config import AdministratorConfig, AdministratorFolder
 from smgw.administrator.users import Role, hash_password
 from smgw.net.clock import ManualClock
@@ -40,7 +41,8 @@ def make_desk(path: Path, *four_eyes: str) -> Desk:
     add_gateway(books.inventory)
     for profile in all_profiles():
         books.inventory.put_profile(GATEWAY_ID, profile, START, "first installation")
-    return Desk(office(books, ManualClock(START)), folder, frozenset(four_eyes))
+    channels = Channels(folder, books.audit, ())
+    return Desk(office(books, ManualClock(START)), folder, administrator_identity(), channels, frozenset(four_eyes))
 
 
 def add_user(books: Books, name: str, *roles: Role) -> str:

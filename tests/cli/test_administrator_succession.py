@@ -78,7 +78,7 @@ def test_a_gateway_is_offered_announced_told_of_expected_and_withdrawn(both: tup
     again = typed(old, "announce", GATEWAY_ID, "--offer", str(offer), "--until", UNTIL, code=1)
     assert again["code"] == "succession.under_way"
     accepted = typed(new, "accept", str(told), "--until", UNTIL, "--wake-up", "gateway.invalid:15100")
-    assert accepted == {"gateway": GATEWAY_ID, "other": "old.GWA", "state": "expected", "profiles": len(all_profiles())}
+    assert accepted == {"gateway": GATEWAY_ID, "other": "old.GWA", "state": "expected", "until": UNTIL, "profiles": len(all_profiles())}
     assert [(row["side"], row["state"]) for row in typed(new, "list")] == [("incoming", "expected")]
     books = open_books(AdministratorFolder(new).inventory)
     assert len(books.inventory.profiles(GATEWAY_ID)) == len(all_profiles())

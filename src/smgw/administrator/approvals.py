@@ -16,7 +16,7 @@ from smgw.core.errors import DomainFault
 from smgw.core.instant import utc_text
 from smgw.core.profiles import PROFILE_KINDS
 
-KINDS = ("profile", "firmware", "keys", "change", "decommission")
+KINDS = ("profile", "firmware", "keys", "change", "wake-up", "decommission", "order")
 """What can be put under four eyes."""
 
 ORDER_KINDS: tuple[tuple[str, str], ...] = (
@@ -24,6 +24,7 @@ ORDER_KINDS: tuple[tuple[str, str], ...] = (
     ("firmware", "firmware"),
     ("keys", "keys"),
     ("rts/administrator", "change"),
+    ("rts/wake-up", "wake-up"),
     ("fas/successor", "change"),
     ("fas/take-over", "change"),
     ("life", "decommission"),

@@ -52,14 +52,14 @@ def open_books(path: Path) -> Books:
     try:
         audit = Audit(store)
         inventory, jobs, releases = Inventory(store, audit), Jobs(store, audit), Releases(store, audit, path.parent)
-        incidents = Incidents(store)
+        incidents, approvals = Incidents(store), Approvals(store, audit)
         return Books(
             store,
             audit,
             inventory,
             jobs,
             Users(store, audit),
-            Approvals(store, audit),
+            approvals,
             Alarms(store, audit),
             releases,
             Campaigns(store, audit, inventory, jobs, releases),
@@ -69,7 +69,7 @@ def open_books(path: Path) -> Books:
             Exchanges(store, audit, inventory),
             incidents,
             Notifications(store, incidents),
-            MarketOrders(store, audit, inventory, jobs),
+            MarketOrders(store, audit, inventory, jobs, approvals),
         )
     except BaseException:
         store.close()

@@ -107,7 +107,7 @@ class AdministratorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """Loopback port of the operator's page and API."""
     crl_url: str = ""
     """Base address of the PKI service that revocation lists are fetched from; empty: only the trust folder's lists are used."""
-    four_eyes: tuple[Literal["profile", "firmware", "keys", "change", "decommission"], ...] = ()
+    four_eyes: tuple[Literal["profile", "firmware", "keys", "change", "wake-up", "decommission", "order"], ...] = ()
     """What waits until a second person approves it."""
     monitoring: MonitoringConfig = MonitoringConfig()
     """From where on something is an incident, see below."""

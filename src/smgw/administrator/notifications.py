@@ -182,7 +182,10 @@ async def _post(channel: Webhook, told: Told, folder: Path) -> None:
 
 def _mail(channel: Mail, told: Told, folder: Path) -> None:
     message = EmailMessage()
-    word = {"de": {"opened": "Störung", "closed": "Beendet"}, "en": {"opened": "Incident", "closed": "Over"}}[channel.language][told.what]
+    word = {
+        "de": {"opened": "Störung", "closed": "Beendet", "test": "Probe"},
+        "en": {"opened": "Incident", "closed": "Over", "test": "Test"},
+    }[channel.language][told.what]
     message["Subject"] = " ".join(f"[{told.administrator}] {word}: {told.gateway} {told.text}".split())
     message["From"], message["To"] = channel.sender, ", ".join(channel.recipients)
     message["Message-ID"] = f"<{told.id}.{hashlib.sha256(told.opened_at.encode()).hexdigest()[:16]}@{told.administrator}>"

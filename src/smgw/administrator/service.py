@@ -13,6 +13,7 @@ from smgw.administrator.app import start_interface
 from smgw.administrator.books import Books, open_books
 from smgw.administrator.caller import Caller
 from smgw.administrator.campaigns import conduct
+from smgw.administrator.channels import Channels
 from smgw.administrator.config import AdministratorConfig, AdministratorFolder
 from smgw.administrator.exchanges import Exchanges
 from smgw.administrator.initial_configuration import AUTHENTICATION_FILE, load_authentication
@@ -63,13 +64,13 @@ def _watch(
     books: Books,
     clock: ClockPort,
     occasion: asyncio.Event,
+    channels: Channels,
 ) -> None:
     """Look after the fleet, and tell of incidents, until the stack closes."""
     watch = Watch(books.inventory, books.alarms, books.campaigns, books.wake_ups, books.incidents)
-    names = [channel.name for channel in config.notifications]
     work = [
-        monitor(watch, config.monitoring, clock, occasion, lambda incident: books.notifications.put(incident, names, clock.now())),
-        *(notify(books.notifications, channel, config.name, folder.path, clock) for channel in config.notifications),
+        monitor(watch, config.monitoring, clock, occasion, lambda one: books.notifications.put(one, channels.names(), clock.now())),
+        channels.run(lambda channel: notify(books.notifications, channel, config.name, folder.path, clock)),
     ]
     for task in [asyncio.create_task(one) for one in work]:
         stack.callback(task.cancel)
@@ -123,7 +124,7 @@ async def run_administrator(
             occasion.set()
             books.successions.told(alarm, clock.now())
 
-        point = ServicePoint(identity, books, clock, raised)
+        point = ServicePoint(identity, books, clock, raised, holds_orders="order" in config.four_eyes)
         listeners = (
             (on_management, config.management_port, GATEWAYS),
             (on_time, config.time_port, GATEWAYS),
@@ -145,7 +146,9 @@ async def run_administrator(
             )
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
-        api_port = await start_interface(stack, Desk(office, folder, frozenset(config.four_eyes)), config.api_port)
+        channels = Channels(folder, books.audit, config.notifications)
+        desk = Desk(office, folder, identity, channels, frozenset(config.four_eyes))
+        api_port = await start_interface(stack, desk, config.api_port)
         ready(
             {
                 "role": "administrator",
@@ -161,7 +164,7 @@ async def run_administrator(
         stack.callback(calls.cancel)
         campaigns = asyncio.create_task(conduct(books.campaigns, clock, identity.module.random, (config.host, ports[3])))
         stack.callback(campaigns.cancel)
-        _watch(stack, folder, config, books, clock, occasion)
+        _watch(stack, folder, config, books, clock, occasion, channels)
         await stop.wait()
         if sessions:
             await asyncio.wait(sessions, timeout=SESSION_END_S)

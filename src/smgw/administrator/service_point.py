@@ -56,14 +56,22 @@ class Receipt(msgspec.Struct, frozen=True, rename="camel"):
 class ServicePoint:
     """Answer the gateways of the inventory, technicians who report on their cases, and partners of gateways with an order."""
 
-    def __init__(self, identity: Identity, books: Books, clock: ClockPort, raised: Callable[[Alarm], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        books: Books,
+        clock: ClockPort,
+        raised: Callable[[Alarm], None] = lambda _: None,
+        *,
+        holds_orders: bool = False,
+    ) -> None:
         self._identity = identity
         self._inventory = books.inventory
         self._alarms = books.alarms
         self._cases = books.cases
         self._clock = clock
         self._raised = raised
-        self._desk = OrderDesk(identity, books.market_orders, clock.now)
+        self._desk = OrderDesk(identity, books.market_orders, clock.now, holds_orders)
         self._relay = Relay(identity, clock, self._target)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: ValidatedCertificate) -> None:

@@ -42,7 +42,12 @@ _USES: dict[str, CertificateUse] = {
     "enc_certificate": CertificateUse.ENC,
 }
 
+SHORTEST, LONGEST = timedelta(minutes=5), timedelta(days=14)
+"""So long from now on a change may take."""
+
 State = Literal["wanted", "announced", "unwanted", "withdrawn", "expected", "refused", "checked", "taken", "handed_over", "aborted"]
+WITHDRAWN: dict[State, State] = {"wanted": "withdrawn", "announced": "unwanted", "expected": "refused"}
+"""State of a change -> the one that gives it up; from `unwanted` the gateway is told."""
 
 
 class Change(msgspec.Struct, frozen=True):

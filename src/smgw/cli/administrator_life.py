@@ -8,18 +8,16 @@ import typer
 
 from smgw.administrator.books import Books
 from smgw.administrator.config import AdministratorFolder
-from smgw.administrator.exchanges import DECOMMISSION, PERSONALISATION, RENEWAL, Exchanges
+from smgw.administrator.exchanges import DECOMMISSION, RENEWAL, Exchange, Exchanges
 from smgw.administrator.initial_configuration import Address, load_authentication, make_initial_configuration
-from smgw.administrator.orders import ExchangeOrder
-from smgw.administrator.users import LOCAL
-from smgw.cli.administrator_parts import AsJson, DataFolder, faults_shown, local_books, order_exchange, show_facts, show_table
-from smgw.core.errors import ConfigError, UsageError
+from smgw.administrator.orders import EnrolmentOrder, ExchangeOrder, JobOrder, seal_of
+from smgw.cli.administrator_parts import AsJson, DataFolder, done_locally, faults_shown, local_books, show_facts, show_table
+from smgw.core.errors import ConfigError, DomainFault, UsageError
 from smgw.core.identifiers import DeviceId
 from smgw.core.instant import parse_time, utc_text
 from smgw.net.identity import load_identity
 from smgw.pki.triple import ADMINISTRATOR_KEYS, read_certificates, triple_of
 from smgw.security.files import write_durably
-from smgw.security.module import SecurityModule
 from smgw.security.policy import Use, curve_named, preferred_curve, require_curve
 
 app = typer.Typer(help="Bring gateways to work, exchange their keys, end their life.", no_args_is_help=True)
@@ -82,17 +80,17 @@ def enrol_command(
             raise ConfigError("pki.file", f"{seal}: {problem.strerror}") from problem
         if str(triple.device_id) != str(DeviceId.parse(device)):
             raise UsageError("pki.name", f"the certificates are of {triple.device_id}")
-        books.inventory.add_gateway(str(triple.device_id), triple.tls, triple.sig, triple.enc, _now(), LOCAL)
-        _exchanges(books).order(str(triple.device_id), PERSONALISATION, _curve(curve), _now(), LOCAL)
-    show_facts({"gateway": str(triple.device_id), "waits_for": PERSONALISATION}, as_json)
+        order = EnrolmentOrder(str(triple.device_id), seal_of(triple), _curve(curve))
+        facts = done_locally(books, data, "enrolment", "enrol a new gateway", order, _waiting)
+    show_facts(facts, as_json)
 
 
 @app.command("renew-keys")
 def renew_keys_command(device: Gateway, data: DataFolder, curve: Curve = "", as_json: AsJson = False) -> None:
     """Have a gateway make new keys, on another curve too; it happens when its channel is open."""
     with local_books(data, as_json) as books:
-        chosen = _curve(curve)
-        facts = order_exchange(books, data, ExchangeOrder(device, RENEWAL, chosen))
+        order = ExchangeOrder(device, RENEWAL, _curve(curve))
+        facts = done_locally(books, data, "exchange", f"order new keys on {order.curve}", order, _waiting)
     show_facts(facts, as_json)
 
 
@@ -105,17 +103,20 @@ def announce_end_command(
 ) -> None:
     """Announce a gateway's end to its consumers, so that they fetch and keep what is theirs."""
     with local_books(data, as_json) as books:
-        moment = parse_time(at)
-        random = _module(data).random(16)
-        job = books.jobs.add(device, "POST", "life/announce-end", {"at": moment}, at=_now(), actor=LOCAL, random=random)
-    show_facts({"gateway": device, "job": job.id, "ends_at": utc_text(moment)}, as_json)
+        ends_at = utc_text(parse_time(at))
+        if books.inventory.gateway(device) is None:
+            raise DomainFault("administrator.unknown_gateway", device)
+        order = JobOrder(device, "POST", "life/announce-end", {"at": ends_at})
+        facts = done_locally(books, data, "job", f"announce the end for {ends_at}", order, lambda job: {"gateway": device, "job": job.id})
+    show_facts({**facts, "ends_at": ends_at}, as_json)
 
 
 @app.command("decommission")
 def decommission_command(device: Gateway, data: DataFolder, as_json: AsJson = False) -> None:
     """End a gateway's life after the announced time: its keys and all personal data are erased, for good."""
     with local_books(data, as_json) as books:
-        facts = order_exchange(books, data, ExchangeOrder(device, DECOMMISSION, ""))
+        order = ExchangeOrder(device, DECOMMISSION, "")
+        facts = done_locally(books, data, "exchange", "order the end", order, _waiting)
     show_facts(facts, as_json)
 
 
@@ -132,5 +133,5 @@ def list_command(data: DataFolder, as_json: AsJson = False) -> None:
     show_table(rows, columns, as_json)
 
 
-def _module(data: Path) -> SecurityModule:
-    return load_identity(data, ADMINISTRATOR_KEYS).module
+def _waiting(exchange: Exchange) -> dict[str, object]:
+    return {"gateway": exchange.device_id, "waits_for": exchange.reason, "curve": exchange.curve}

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +14,11 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from smgw.administrator.approvals import Proposal
 from smgw.administrator.books import Books, open_books
 from smgw.administrator.client import Client
 from smgw.administrator.config import AdministratorFolder
-from smgw.administrator.exchanges import DECOMMISSION
-from smgw.administrator.orders import ExchangeOrder, Hand
-from smgw.administrator.orders import order_exchange as exchange
+from smgw.administrator.orders import Hand, submit
 from smgw.administrator.users import LOCAL
 from smgw.core.errors import SmgwError
 
@@ -66,15 +65,19 @@ def local_books(data: Path, as_json: bool = False) -> Iterator[Books]:
             books.close()
 
 
-def order_exchange(books: Books, data: Path, order: ExchangeOrder) -> dict[str, object]:
-    """Order new keys or an end, or propose it where the configuration wants a second person."""
-    now, kind = datetime.now(UTC), "decommission" if order.reason == DECOMMISSION else "keys"
-    if kind in AdministratorFolder(data).load().four_eyes:
-        summary = f"order {order.reason} {order.curve}".strip()
-        proposal = books.approvals.propose(kind, "exchange", order.device_id, summary, order, at=now, actor=LOCAL)
-        return {"gateway": order.device_id, "proposal": proposal.id, "state": proposal.state}
-    exchange(Hand(books, LOCAL, now, os.urandom), order)
-    return {"gateway": order.device_id, "waits_for": order.reason, "curve": order.curve}
+def hand_at(books: Books) -> Hand:
+    """Give what a deed is done with by whoever sits at the machine."""
+    return Hand(books, LOCAL, datetime.now(UTC), os.urandom)
+
+
+def done_locally(
+    books: Books, data: Path, deed: str, summary: str, order: Any, shown: Callable[[Any], dict[str, object]]
+) -> dict[str, object]:
+    """Do a deed at the machine, or propose it where the configuration wants a second person; `shown` tells what came of the deed."""
+    done = submit(hand_at(books), AdministratorFolder(data).load().four_eyes, deed, summary, order)
+    if isinstance(done, Proposal):
+        return {"gateway": done.device_id, "proposal": done.id, "state": done.state}
+    return shown(done)
 
 
 def print_json(value: object) -> None:

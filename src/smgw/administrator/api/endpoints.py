@@ -10,12 +10,14 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from smgw.administrator.approvals import Proposal, kind_of
+from smgw.administrator.approvals import Proposal
 from smgw.administrator.books import Books
+from smgw.administrator.channels import Channels
 from smgw.administrator.config import AdministratorFolder
 from smgw.administrator.management import Office
 from smgw.administrator.users import Role, User
 from smgw.core.errors import PeerFault, SecurityFault
+from smgw.net.identity import Identity
 
 SEEING = frozenset({Role.VIEWER, Role.OPERATOR, Role.AUDITOR, Role.APPROVER})
 """Whoever works with gateways may see them."""
@@ -37,6 +39,8 @@ class Desk(NamedTuple):
 
     office: Office
     folder: AdministratorFolder
+    identity: Identity
+    channels: Channels
     four_eyes: frozenset[str] = frozenset()
     """Kinds of deeds that wait for a second person."""
 
@@ -102,6 +106,7 @@ class ProposalRow(msgspec.Struct, frozen=True):
 
     id: int
     kind: str
+    deed: str
     device_id: str
     summary: str
     state: str
@@ -110,20 +115,23 @@ class ProposalRow(msgspec.Struct, frozen=True):
     decided_at: str
     decided_by: str
     request: msgspec.Raw
-    """What is asked for; null where it holds a consumer's secrets."""
+    """What is asked for, without any consumer's profile: its log-in digests are worth a password."""
 
 
 def proposal_row(proposal: Proposal) -> ProposalRow:
     """Show a proposal without secrets: a consumer's log-in digests are password-equivalent."""
-    secret = proposal.deed == "profile" and msgspec.json.decode(proposal.request)["kind"] == "consumer"
     values = {name: getattr(proposal, name) for name in ProposalRow.__struct_fields__}
-    return ProposalRow(**values | ({"request": msgspec.Raw(b"null")} if secret else {}))
+    return ProposalRow(**values | {"request": _shown(proposal)})
 
 
-def needs_second_person(desk: Desk, method: str, resource: str) -> str:
-    """Name the kind of a command that must be proposed; empty when it may happen at once."""
-    kind = kind_of(method, resource)
-    return kind if kind in desk.four_eyes else ""
+def _shown(proposal: Proposal) -> msgspec.Raw:
+    if proposal.deed == "profile" and msgspec.json.decode(proposal.request)["kind"] == "consumer":
+        return msgspec.Raw(b"null")
+    if proposal.deed == "intake":
+        request = msgspec.json.decode(proposal.request)
+        shown = [(kind, None if kind == "consumer" else profile) for kind, profile in request["profiles"]]
+        return msgspec.Raw(msgspec.json.encode({**request, "profiles": shown}))
+    return proposal.request
 
 
 def require_role(endpoint: Endpoint, user: User) -> None:

@@ -53,8 +53,8 @@ def order(call: Call) -> ExchangeRow | ProposalRow:
             require_curve(curve, Use.END_ENTITY, call.now.year)
         except SecurityFault as problem:
             raise DomainFault(problem.code, problem.detail) from problem
-    kind, summary = ("decommission", "order the end") if not curve else ("keys", f"order new keys on {curve}")
-    done = submit(call, kind, "exchange", summary, device_id, ExchangeOrder(device_id, wanted.reason, curve))
+    summary = f"order new keys on {curve}" if curve else "order the end"
+    done = submit(call, "exchange", summary, ExchangeOrder(device_id, wanted.reason, curve))
     return done if isinstance(done, ProposalRow) else exchange_row(done)
 
 

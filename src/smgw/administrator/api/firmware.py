@@ -126,7 +126,7 @@ def begin(call: Call) -> CampaignRow | ProposalRow:
     """Begin a campaign, or propose it."""
     wanted: NewCampaign = call.body
     call.books.releases.offered(wanted.version)
-    done = submit(call, "firmware", "campaign", f"begin firmware campaign {wanted.version}", "", CampaignOrder(wanted.version, wanted.plan))
+    done = submit(call, "campaign", f"begin firmware campaign {wanted.version}", CampaignOrder(wanted.version, wanted.plan))
     return done if isinstance(done, ProposalRow) else campaign_row(call, done)
 
 

@@ -7,7 +7,6 @@ import msgspec
 from smgw.administrator.api.endpoints import OPERATING, SEEING, Call, Endpoint, Limit, Number, ProposalRow
 from smgw.administrator.api.gateways import status_of
 from smgw.administrator.api.submit import submit
-from smgw.administrator.approvals import kind_of
 from smgw.administrator.jobs import Job
 from smgw.administrator.orders import JobOrder, Method
 from smgw.core.errors import PeerFault
@@ -74,8 +73,7 @@ def add_job(call: Call) -> JobRow | ProposalRow:
     if wanted.method != "GET" and wanted.resource.split("/")[:2] in [["rts", kind] for kind in PROFILE_KINDS]:
         raise PeerFault("administrator.request", "resource: profiles have an address of their own")
     order = JobOrder(device_id, wanted.method, wanted.resource, wanted.body)
-    kind = kind_of(wanted.method, wanted.resource)
-    done = submit(call, kind, "job", f"order {wanted.method} {wanted.resource}", device_id, order)
+    done = submit(call, "job", f"order {wanted.method} {wanted.resource}", order)
     return done if isinstance(done, ProposalRow) else job_row(done)
 
 

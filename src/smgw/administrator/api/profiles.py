@@ -59,7 +59,7 @@ def put_profile(call: Call) -> ProfileName | ProposalRow:
     if before is not None and before.version >= wanted.version:
         raise DomainFault("profile.version", f"{profile_key(wanted)} has version {before.version}")
     order = ProfileOrder(device_id, kind, msgspec.to_builtins(wanted))
-    done = submit(call, "profile", "profile", f"put {kind} profile {profile_key(wanted)} version {wanted.version}", device_id, order)
+    done = submit(call, "profile", f"put {kind} profile {profile_key(wanted)} version {wanted.version}", order)
     return done if isinstance(done, ProposalRow) else ProfileName(kind, profile_key(wanted), wanted.version)
 
 
@@ -69,7 +69,7 @@ def remove_profile(call: Call) -> Any:
     if (kind, profile_id) not in _held(call):
         raise DomainFault("administrator.unknown_profile", f"{kind[:40]} {profile_id[:64]}")
     order = RemovalOrder(device_id, kind, profile_id)
-    done = submit(call, "profile", "removal", f"delete {kind} profile {profile_id}", device_id, order)
+    done = submit(call, "removal", f"delete {kind} profile {profile_id}", order)
     return done if isinstance(done, ProposalRow) else ProfileName(kind, profile_id, 0)
 
 

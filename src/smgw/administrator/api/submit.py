@@ -3,7 +3,9 @@
 from typing import Any
 
 from smgw.administrator.api.endpoints import Call, ProposalRow, proposal_row
-from smgw.administrator.orders import DEEDS, Hand
+from smgw.administrator.approvals import Proposal
+from smgw.administrator.orders import Hand
+from smgw.administrator.orders import submit as do_or_propose
 
 
 def hand_of(call: Call) -> Hand:
@@ -11,8 +13,7 @@ def hand_of(call: Call) -> Hand:
     return Hand(call.books, call.user.name, call.now, call.desk.random)
 
 
-def submit(call: Call, kind: str, deed: str, summary: str, device_id: str, order: object) -> Any | ProposalRow:
-    """Do a deed of the table `DEEDS`, or propose it where its kind is under four eyes."""
-    if kind in call.desk.four_eyes:
-        return proposal_row(call.books.approvals.propose(kind, deed, device_id, summary, order, at=call.now, actor=call.user.name))
-    return DEEDS[deed][1](hand_of(call), order)
+def submit(call: Call, deed: str, summary: str, order: object) -> Any | ProposalRow:
+    """Do a deed of the table `DEEDS`, or propose it where one of its kinds is under four eyes."""
+    done = do_or_propose(hand_of(call), call.desk.four_eyes, deed, summary, order)
+    return proposal_row(done) if isinstance(done, Proposal) else done
