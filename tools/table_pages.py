@@ -63,6 +63,7 @@ def event_page(source: Path) -> str:
 def state_page() -> str:
     """Show the operating states: what each means and allows, the conditions that demand it, and what leads from one to another."""
     from smgw.core.state import ALLOWED, CONDITIONS, STATES, TRANSITIONS, Permission, State
+    from smgw.gateway.leds import MEANINGS, PHASES
 
     drawn = "".join(f"    {before.value} --> {step.after.value}: {event.value}\n" for (before, event), step in TRANSITIONS.items())
     meanings = ((f"`{state.value}`", told.meaning, told.works, told.leaves) for state, told in STATES.items())
@@ -78,22 +79,31 @@ def state_page() -> str:
             f"`{rule.begins.value}`" if rule.begins else "every start",
             f"`{rule.ends.value}`" if rule.ends else "a new start",
             rule.reason,
+            ", ".join(f"`{event}`" for event in ("state_changed", rule.logged, rule.logged_end) if event),
             "yes" if rule.alarm else "–",
         )
         for condition, rule in CONDITIONS.items()
+    )
+    rhythms = (
+        (f"`{pattern}`", "steady" if pattern in ("on", "off") else " ms, ".join((*map(str, widths), "")).removesuffix(", "))
+        for pattern, widths in PHASES.items()
     )
     steps = (
         (f"`{before.value}`", f"`{event.value}`", f"`{step.after.value}`", step.reason) for (before, event), step in TRANSITIONS.items()
     )
     return (
-        "# Operating states\n\nThe device page and the M2M call `smgw-info` show the state; each change stands in the system and the calibration log with its reason.\n\n"
+        "# Operating states\n\nThe device page and the M2M call `device-state` show state and lamps; each change stands in the system and the calibration log with its reason.\n\n"
         + table(("state", "meaning", "what works", "how it ends"), meanings)
         + "\n## What each state allows\n\n"
         + table(("state", *(f"`{right.value}`" for right in Permission)), allowed)
         + "\n## Lamps\n\n"
         + table(("state", "PWR", "all others"), lamps)
+        + "\nWhat they stand for:\n\n"
+        + table(("lamp", "pattern", "when"), ((name, f"`{pattern}`", when) for name, pattern, when in MEANINGS))
+        + "\nEach pattern in milliseconds lit, dark, lit …, again and again:\n\n"
+        + table(("pattern", "rhythm"), rhythms)
         + "\n## Conditions\n\nSeveral may hold at once; the gravest, which stands first here, names the state.\n\n"
-        + table(("condition", "state", "begins with", "ends with", "reason in the log", "alarm"), demands)
+        + table(("condition", "state", "begins with", "ends with", "reason in the log", "log events", "alarm"), demands)
         + f"\n## Transitions\n\nWhen nothing else holds; an event that is not listed for a state changes nothing.\n\n"
         f"```mermaid\nstateDiagram-v2\n    [*] --> {State.BOOT.value}\n{drawn}```\n\n"
         + table(("state", "event", "next state", "reason in the log"), steps)

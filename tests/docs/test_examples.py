@@ -107,4 +107,4 @@ def test_consumer_calls_are_answered_as_shown(tmp_path: Path) -> None:
                     assert shape(answer) == shape(json.loads(follows.text)), example.command
                 else:
                     assert "error" not in answer and int(answer["readings"]["records"]) >= 0
-    assert calls == 9
+    assert calls == 10

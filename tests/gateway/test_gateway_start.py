@@ -88,11 +88,13 @@ def journal_key(folder: GatewayFolder) -> bytes:
     return SoftwareModule.open(folder.module, load_secret(folder.secret)).storage_key("journal")
 
 
+@pytest.mark.req("LOG-04")
 def test_a_sound_gateway_starts_and_opens_the_consumer_interface(folder: GatewayFolder) -> None:
     with started(folder) as running:
         assert requests.get(f"https://127.0.0.1:{running.ready['han_port']}/", verify=False, timeout=10).status_code == 401
         running.stop()
     assert events(folder)[:3] == ["started", "special_functions", "state_changed"]
+    assert "special_functions" in events(folder, Log.CALIBRATION)
     assert events(folder)[-1] == "stopped"
     assert load_record(folder).failures == 0
 

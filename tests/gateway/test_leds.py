@@ -57,7 +57,8 @@ def test_the_mobile_signal_is_shown_for_the_first_minute(signal: str) -> None:
     inputs = ALL._replace(started_ms=LATER, signal=signal, radio_ms=LATER + 59_999)  # type: ignore[arg-type]
     assert patterns_of(State.NORMAL, inputs, LATER + 59_999)["wMT"] == f"signal_{signal}"
     assert patterns_of(State.NORMAL, inputs, LATER + 60_000)["wMT"] == "on"
-    assert leds_of(State.NORMAL, inputs, LATER)[3] == ("wMT", "on")
+    told = leds_of(State.NORMAL, inputs, LATER)[3]
+    assert told == ("wMT", f"signal_{signal}", PHASES[f"signal_{signal}"])  # type: ignore[index]
 
 
 def test_nothing_but_the_state_shows_where_no_lamp_has_its_own_meaning() -> None:
@@ -107,6 +108,13 @@ def test_the_signal_is_shown_in_cycles_of_three_seconds(pattern: Pattern, phases
 
 def test_every_pattern_changes_at_multiples_of_the_step() -> None:
     assert all(width % STEP_MS == 0 for phases in PHASES.values() for width in phases)
+
+
+def test_a_steady_lamp_is_told_without_rhythm_and_a_blinking_one_with_its_exact_one() -> None:
+    told = {led.name: led for led in leds_of(State.SECURE_APPLICATION, ALL._replace(administrator="connecting", wired_meter=False), LATER)}
+    assert told["PWR"] == ("PWR", "blink_50", (50, 50))
+    assert told["TLS"] == ("TLS", "blink_250", (250, 250))
+    assert (told["LMC"], told["wMT"]) == (("LMC", "off", ()), ("wMT", "off", ()))
 
 
 def test_pages_are_told_every_lamp_by_name() -> None:

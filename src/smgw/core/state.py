@@ -13,6 +13,11 @@ from smgw.core.errors import UsageError
 LampPattern = Literal["off", "on", "blink_500", "blink_250", "blink_125", "blink_50"]
 """How a lamp shines; the number is the width of a pulse in milliseconds."""
 
+SignalPattern = Literal["signal_good", "signal_medium", "signal_bad", "signal_none"]
+"""How the wMT lamp tells the strength of the mobile signal in the first minute."""
+
+ShownPattern = LampPattern | SignalPattern
+
 
 class State(StrEnum):
     """Name the operating states (STATE-01)."""

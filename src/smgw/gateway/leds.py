@@ -8,13 +8,12 @@ Source: STATE-02; handbook B-3, D.
 from itertools import accumulate
 from typing import Literal, NamedTuple, get_args
 
-from smgw.core.state import STATES, LampPattern, State
+from smgw.core.state import STATES, LampPattern, ShownPattern, SignalPattern, State
 from smgw.gateway.han.ports import Led
 
 LampName = Literal["PWR", "TLS", "LMC", "wMT"]
 Signal = Literal["good", "medium", "bad", "none"]
-SignalPattern = Literal["signal_good", "signal_medium", "signal_bad", "signal_none"]
-Pattern = LampPattern | SignalPattern
+Pattern = ShownPattern
 Administrator = Literal["none", "connecting", "seal", "operational"]
 """No channel, a channel being set up, a channel with the seal's certificates (German: Gütesiegel), one with operational certificates."""
 
@@ -51,6 +50,23 @@ PHASES: dict[Pattern, tuple[int, ...]] = {
 The handbook shows the signal patterns in a figure only: in each 3 s as many gaps as the signal has bars, and half dark without any, are
 this project's choice.
 """
+
+MEANINGS: tuple[tuple[LampName, Pattern, str], ...] = (
+    ("PWR", "blink_500", "The checks of the start are passed; the gateway is not ready yet."),
+    ("PWR", "on", "The gateway is ready for operation."),
+    ("PWR", "blink_50", "Secure State Application or Secure State Boot."),
+    ("TLS", "off", "No TLS channel to the administrator."),
+    ("TLS", "blink_250", "The channel is being set up, or stands with the seal's certificates."),
+    ("TLS", "on", "The channel stands with operational certificates."),
+    ("TLS", "blink_125", "For 3 s after a valid wake-up packet."),
+    ("LMC", "on", "At least one wired meter is connected, and the time is synchronised."),
+    ("wMT", "on", "For 500 ms after each complete radio telegram."),
+    ("wMT", "signal_good", "In the first minute with a mobile link: its signal is good."),
+    ("wMT", "signal_medium", "In the first minute: the signal is medium."),
+    ("wMT", "signal_bad", "In the first minute: the signal is bad."),
+    ("wMT", "signal_none", "In the first minute: there is no signal."),
+)
+"""What each lamp stands for, for people; a lamp is off where no row holds. Source: handbook B-3, table 4."""
 
 _TLS: dict[Administrator, LampPattern] = {"none": "off", "connecting": "blink_250", "seal": "blink_250", "operational": "on"}
 
@@ -111,14 +127,10 @@ def is_lit(pattern: Pattern, now_ms: int) -> bool:
 
 
 def leds_of(state: State, inputs: LampInputs, now_ms: int) -> tuple[Led, ...]:
-    """Give the lamps as pages and machines are told of them; a signal pattern is told as `on`."""
+    """Give the lamps as pages and machines are told of them."""
     patterns = patterns_of(state, inputs, now_ms)
-    return tuple(Led(name, _told(patterns[name])) for name in LAMPS)
+    return tuple(Led(name, patterns[name], _rhythm(patterns[name])) for name in LAMPS)
 
 
-def _told(pattern: Pattern) -> LampPattern:
-    match pattern:
-        case "off" | "on" | "blink_500" | "blink_250" | "blink_125" | "blink_50":
-            return pattern
-        case _:
-            return "on"
+def _rhythm(pattern: Pattern) -> tuple[int, ...]:
+    return () if pattern in ("on", "off") else PHASES[pattern]

@@ -298,7 +298,7 @@ class Gateway:
         await LinkReader(link, self.clock, self.clock, self._on_file, self._on_reject, self._on_lost).run()
 
     def _boot(self) -> None:
-        """Check program and store, log the start, and take up every meter where its series ended."""
+        """Check program and store, log the start, and take up every meter where its series ended. Source: STATE-03, LOG-04."""
         self.guard.check_start()
         if self.states.is_dead:
             return

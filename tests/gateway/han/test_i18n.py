@@ -11,10 +11,9 @@ import pytest
 
 from smgw.core.obis import Obis
 from smgw.core.quantity import Quantity
-from smgw.core.state import State
+from smgw.core.state import LampPattern, SignalPattern, State
 from smgw.core.status_word import GATEWAY_OK, METER_FATAL, METER_IDENTIFICATION, METER_MAGNETIC, GatewayStatus
 from smgw.gateway.han.i18n import Language, catalogue, choose, status_key
-from smgw.gateway.han.ports import LedPattern
 
 DE, EN = Language("de"), Language("en")
 
@@ -49,7 +48,7 @@ def test_every_key_that_is_used_exists_and_every_key_is_used() -> None:
 def test_every_state_and_lamp_has_words() -> None:
     for language in (DE, EN):
         assert all(language.text(f"state.{state.value}") for state in State)
-        assert all(language.text(f"led.{name}") for name in ("PWR", "TLS", "LMC", "wMT", *get_args(LedPattern)))
+        assert all(language.text(f"led.{name}") for name in ("PWR", "TLS", "LMC", "wMT", *get_args(LampPattern), *get_args(SignalPattern)))
 
 
 @pytest.mark.req("MEAS-03")

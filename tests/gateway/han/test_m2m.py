@@ -16,11 +16,13 @@ from smgw.core.instant import utc_text
 from smgw.core.log_event import Log, LogEntry
 from smgw.core.obis import ACTIVE_ENERGY_EXPORT, ACTIVE_ENERGY_IMPORT
 from smgw.core.profiles import MeterProfile, RegisterProfile
+from smgw.core.state import State
 from smgw.core.status_word import GATEWAY_OK, GatewayStatus
 from smgw.gateway.han.journal_data import JournalData
 from smgw.gateway.han.m2m import M2mCalls, user_id
 from smgw.gateway.han.ports import GatewayInfo
 from smgw.gateway.han.session import Shown
+from smgw.gateway.leds import LampInputs, leds_of
 from smgw.gateway.logs import Recorder
 from smgw.gateway.tariffs import Tariffs
 from smgw.storage.journal import Journal
@@ -36,6 +38,7 @@ class Calls:
         self.clock, self.seconds = gw.FixedClock(), gw.Seconds()
         self.shown: list[Shown] = []
         self.tests = 0
+        self.leds = gw.LED_SHOW
         recorder = Recorder(journal, self.clock)
         self.recorder = recorder
         self.data = JournalData(
@@ -44,7 +47,7 @@ class Calls:
         self.calls = M2mCalls(self.data, seconds=self.seconds, shown=self.shown.append)
 
     def _info(self) -> GatewayInfo:
-        return gw.gateway_info(self.clock.now())
+        return gw.gateway_info(self.clock.now(), leds=self.leds)
 
     def _test(self) -> None:
         self.tests += 1
@@ -191,6 +194,25 @@ def test_smgw_info(m2m: Calls) -> None:
     assert info["smgw-id"] == "ebsi0012345678" and info["smgw-state"] == "a0000000" and info["smgw-time"] == "2026-11-21T13:17:20"
     assert info["certificates"]["han"]["tls"].startswith("2d2d2d2d2d") and info["certificates"]["wan"][0]["cert-index"] == "0"
     assert set(info["firmware-info"]) == {"component", "hash", "version"}
+
+
+@pytest.mark.req("STATE-02")
+def test_the_lamps_and_the_operating_state_can_be_read(m2m: Calls) -> None:
+    connecting = LampInputs(ready=True, administrator="connecting", wired_meter=True, time_set=True)
+    m2m.leds = leds_of(State.NORMAL, connecting, 100_000)
+    told = m2m.call({"method": "device-state"})["device-state"]
+    assert told == {
+        "clock": "valid",
+        "leds": [
+            {"name": "PWR", "pattern": "on", "phases-ms": []},
+            {"name": "TLS", "pattern": "blink_250", "phases-ms": ["250", "250"]},
+            {"name": "LMC", "pattern": "on", "phases-ms": []},
+            {"name": "wMT", "pattern": "off", "phases-ms": []},
+        ],
+        "operating-state": "normal",
+        "smgw-state": "a0000000",
+        "time": "2026-11-21T13:17:20Z",
+    }
 
 
 @pytest.mark.req("CON-02")

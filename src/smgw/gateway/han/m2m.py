@@ -114,6 +114,7 @@ class M2mCalls:
             "usage-point-info": self._usage_point_info,
             "readings": self._readings,
             "current-values": self._current_values,
+            "device-state": self._device_state,
             "log": self._log,
             "self-test": self._self_test,
         }
@@ -165,6 +166,17 @@ class M2mCalls:
             "smgw-id": str(info.device_id).lower(),
             "smgw-state": to_hex_lsb_first(info.gateway_status, 0)[:8],
             "smgw-time": _second(info.time).removesuffix("Z"),
+        }
+
+    def _device_state(self, consumer: ConsumerProfile, request: _Request) -> dict[str, Any]:
+        """Tell what the lamps of the device show, so that nobody has to look at it. Source: STATE-02."""
+        info = self._data.gateway_info()
+        return {
+            "clock": info.clock_status,
+            "leds": [{"name": led.name, "pattern": led.pattern, "phases-ms": [str(width) for width in led.phases_ms]} for led in info.leds],
+            "operating-state": info.state,
+            "smgw-state": to_hex_lsb_first(info.gateway_status, 0)[:8],
+            "time": _second(info.time),
         }
 
     def _user_info(self, consumer: ConsumerProfile, request: _Request) -> dict[str, Any]:

@@ -13,18 +13,17 @@ from smgw.core.profiles import ConsumerProfile, EvaluationProfile
 from smgw.core.quantity import Quantity
 from smgw.core.reading import Reading, SignedReading
 from smgw.core.register import RegisterValue
-from smgw.core.state import State
+from smgw.core.state import ShownPattern, State
 from smgw.storage.journal import StoredLogEntry
-
-LedPattern = Literal["off", "on", "blink_500", "blink_250", "blink_125", "blink_50"]
-"""How a lamp shines; the number is the width of a pulse in milliseconds."""
 
 
 class Led(NamedTuple):
     """Describe one of the device's lamps."""
 
     name: Literal["PWR", "TLS", "LMC", "wMT"]
-    pattern: LedPattern
+    pattern: ShownPattern
+    phases_ms: tuple[int, ...] = ()
+    """Milliseconds lit, dark, lit …, again and again; empty for a steady lamp."""
 
 
 class WanCertificates(NamedTuple):
