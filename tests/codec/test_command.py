@@ -46,7 +46,7 @@ def written(**changes: object) -> bytes:
         written(created_at="yesterday"),
         written(created_at=5),
         written(recipient=None),
-        written(resource="x" * 401),
+        written(resource="x" * 4001),
         written(colour="red"),
     ],
 )

@@ -29,8 +29,8 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     recipient: str
     """Device id of the gateway."""
     method: Literal["GET", "PUT", "POST", "DELETE"]
-    resource: Annotated[str, msgspec.Meta(max_length=400)]
-    """Path below the point of contact, for example `/smgw/gwa/v1/rts/meter/1sgw0010000001`."""
+    resource: Annotated[str, msgspec.Meta(max_length=4000)]
+    """Address at the point of contact, for example `/smgw/gwa/v1/rts/meter/1sgw0010000001`."""
     body: msgspec.Raw = msgspec.Raw(b"null")
     contact_uri: Annotated[str, msgspec.Meta(max_length=400)] = ""
     """Where the result is posted when the work takes longer (`x-ContactURI`); empty: to the administrator's usual address."""

@@ -59,7 +59,8 @@ class Listing(NamedTuple):
     """Hold the answer to a list: `tag` is `ldevs`, `objects`, `attributes`, `methods` or `containers`."""
 
     tag: str
-    items: tuple[Any, ...]
+    items: tuple[Any, ...] | None
+    """`None` where the elements are not told."""
 
 
 class MethodCall(NamedTuple):
@@ -88,7 +89,10 @@ def decode_document(data: bytes) -> Document:
     tag = str(name.localname)
     if name.namespace != OBJECTS or tag not in (*_LISTS, *_SINGLE):
         raise _fault(root)
-    return Listing(tag, _LISTS[tag](root)) if tag in _LISTS else _SINGLE[tag](root)
+    if tag not in _LISTS:
+        return _SINGLE[tag](root)
+    items = _LISTS[tag](root)
+    return Listing(tag, items if items or "count" in root.attrib else None)
 
 
 def encode_document(document: Document) -> bytes:
@@ -280,7 +284,7 @@ def _text_of(item: "Document | int") -> tuple[str, str]:
         case Cosem(devices, containers):
             tag, text = "cosem", _tell("cosem", _tell_list("ldevs", devices) + _tell_list("containers", containers))
         case Listing(tag, items):
-            text = _tell_list(tag, items)
+            text = _tell_list(tag, items) or _tell(tag, "")
         case MethodCall(parameter):
             tag = "methodRequestParameter"
             text = _tell(tag, "" if parameter is None else write_value(parameter))

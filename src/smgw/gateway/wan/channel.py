@@ -9,11 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
+from smgw.codec.cosem_message import COSEM_ROOT, COSEM_SEALED
 from smgw.core.errors import PeerFault, SecurityFault, SmgwError, Unavailable
 from smgw.gateway.config import AdministratorConfig
 from smgw.gateway.logs import Recorder, partner_event
 from smgw.gateway.wan.context import PREFIX, Context
+from smgw.gateway.wan.cosem.endpoint import answer_cosem
 from smgw.gateway.wan.management import handle
+from smgw.gateway.wan.permission import status_of
 from smgw.net.clock import ClockPort
 from smgw.net.identity import Identity
 from smgw.net.smpki_tls import Channel, dial
@@ -165,16 +168,20 @@ class ManagementChannel:
         host = dict(request.headers).get("host", "")
         if host != f"{self._context.gateway_id.lower()}.sm":
             return 403, [], b""
-        if request.target != COMMANDS:
+        is_cosem = request.target.startswith(COSEM_ROOT)
+        if request.target != COMMANDS and not is_cosem:
             return 404, [], b""
-        if request.method != "POST":
+        if request.method != "POST" and not is_cosem:
             return 405, [], b""
         try:
+            if is_cosem:
+                status, document = answer_cosem(self._context, request)
+                return status, [("Content-Type", COSEM_SEALED)], document
             return 200, [("Content-Type", CONTENT_TYPE)], handle(self._context, request.body)
         except PeerFault as fault:
             event = partner_event(fault, "command_rejected")
             self._recorder.note(event, success=False, partner=self._administrator.name, code=fault.code)
-            return 400, [], b""
+            return status_of(fault) if is_cosem else 400, [], b""
         except Unavailable:
             return 503, [], b""
 

@@ -13,9 +13,11 @@ import msgspec
 from cryptography import x509
 
 from smgw.codec.command import COMMAND_AGE, Answer, Command, check_fresh, decode_answer, decode_command, encode_answer
+from smgw.codec.cosem_message import COSEM_ROOT
 from smgw.core.errors import LimitFault, PeerFault, Replay, SecurityFault, SmgwError, Unavailable
 from smgw.core.instant import local_day, microseconds
 from smgw.gateway.wan.context import PREFIX, Call, Context, Outcome
+from smgw.gateway.wan.cosem.service import obey_cosem, subject_of
 from smgw.gateway.wan.permission import permitted, status_of
 from smgw.security.content import SignerClaim, open_content, seal
 from smgw.storage.journal import Journal
@@ -132,6 +134,11 @@ def _obey(context: Context, command: Command, document: bytes, now: datetime) ->
     parts = command.resource.removeprefix(PREFIX).split("/") if command.resource.startswith(PREFIX) else []
     try:
         context.pending.contact(command.contact_uri)
+        if command.resource.startswith(COSEM_ROOT):
+            outcome = obey_cosem(context, Call(command, (), (), document, now))
+            if command.method == "GET":
+                _tell_of_reading(context, subject_of(command.resource), now)
+            return outcome
         route = permitted(context, command.method, tuple(parts[:2]))
         outcome = route(context, Call(command, tuple(parts[:2]), tuple(parts[2:]), document, now))
         if command.method == "GET":
