@@ -1,16 +1,21 @@
 """Jobs: what waits is sent once in order, an answer ends it, and what was taken back is not sent."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
 from tests.gateway.gateway_parts import GATEWAY_ID, START
 
 from smgw.administrator.books import Books, open_books
-from smgw.administrator.jobs import ATTEMPTS, Job
+from smgw.administrator.jobs import ATTEMPTS, FIRMWARE_WITHIN, RESULT_WITHIN, Job
 from smgw.codec.command import Answer
-from smgw.core.errors import DomainFault, Unavailable
+from smgw.codec.result import Result
+from smgw.core.errors import DomainFault, SecurityFault, Unavailable
 
 
 @pytest.fixture
@@ -108,4 +113,81 @@ def test_a_queue_of_the_time_before_attempts_were_counted_is_brought_up(tmp_path
     books.close()
     books = open_books(tmp_path / "old.db")
     assert books.jobs.waiting(GATEWAY_ID) == [job]
+    books.close()
+
+
+def result(job: Job, status: int = 200, code: str = "", body: bytes = b'{"passed":true}') -> Result:
+    return Result(job.command_id, job.device_id, status, code, msgspec.Raw(body), START, START)
+
+
+def accepted(books: Books, number: int, resource: str = "fas/self-test") -> Job:
+    order = books.jobs.add(GATEWAY_ID, "POST", resource, None, at=START, actor="ann", random=bytes(15) + bytes([number]))
+    books.jobs.accept(order, answer(order, 202), START)
+    return books.jobs.job(order.id)
+
+
+@pytest.mark.req("WAN-08", "ADM-10")
+@pytest.mark.parametrize(("status", "code", "state"), [(200, "", "done"), (500, "self_test.clock", "failed")])
+def test_an_accepted_job_waits_no_more_and_ends_by_its_result_once(books: Books, status: int, code: str, state: str) -> None:
+    job = accepted(books, 1)
+    assert (job.state, job.status, job.accepted_at, job.ended_at) == ("accepted", 202, "2026-03-01T12:00:00Z", "")
+    assert books.jobs.waiting(GATEWAY_ID) == []
+    with pytest.raises(DomainFault, match=r"administrator\.unknown_job"):
+        books.jobs.cancel(job.id, START, "ann")
+    assert books.jobs.conclude(result(job, status, code), GATEWAY_ID, START)
+    ended = books.jobs.job(job.id)
+    assert (ended.state, ended.status, ended.code, bytes(ended.result)) == (state, status, code, b'{"passed":true}')
+    # A repetition, and another word of the same gateway, change nothing.
+    assert not books.jobs.conclude(result(job, 200, "", b"1"), GATEWAY_ID, START)
+    assert books.jobs.job(job.id) == ended
+    assert [entry["result"] for entry in books.audit.newest()] == [code or "done", "accepted", "queued"]
+
+
+@pytest.mark.req("WAN-08")
+def test_a_result_that_overtakes_the_answer_of_its_command_ends_the_job(books: Books) -> None:
+    job = add(books, 1)
+    assert books.jobs.conclude(result(job), GATEWAY_ID, START)
+    books.jobs.accept(job, answer(job, 202), START)
+    assert books.jobs.job(job.id).state == "done"
+
+
+@pytest.mark.req("WAN-08", "WAN-03")
+def test_a_result_counts_only_from_the_jobs_own_gateway(books: Books) -> None:
+    job = accepted(books, 1)
+    with pytest.raises(SecurityFault, match=r"delivery\.sender"):
+        books.jobs.conclude(result(job), "ESGW0000000002", START)
+    assert not books.jobs.conclude(msgspec.structs.replace(result(job), message_id=str(UUID(int=7))), GATEWAY_ID, START)
+    assert books.jobs.job(job.id) == job
+
+
+@pytest.mark.req("WAN-08", "ADM-10")
+@pytest.mark.parametrize(("resource", "within"), [("fas/self-test", RESULT_WITHIN), ("firmware/order", FIRMWARE_WITHIN)])
+def test_a_job_without_a_result_in_time_has_failed_and_a_late_one_still_counts(books: Books, resource: str, within: timedelta) -> None:
+    job, waiting = accepted(books, 1, resource), add(books, 2)
+    assert books.jobs.give_up(START + within) == []
+    assert books.jobs.give_up(START + within + timedelta(seconds=1)) == [job]
+    assert (books.jobs.job(job.id).state, books.jobs.job(job.id).code) == ("failed", "administrator.no_result")
+    assert books.jobs.waiting(GATEWAY_ID) == [waiting]
+    assert books.jobs.give_up(START + 2 * within) == []
+    assert books.jobs.conclude(result(job), GATEWAY_ID, START)
+    assert (books.jobs.job(job.id).state, books.jobs.job(job.id).code) == ("done", "")
+
+
+@pytest.mark.req("OPS-03")
+def test_an_inventory_of_an_older_version_learns_of_accepted_jobs(tmp_path: Path) -> None:
+    path = tmp_path / "older.db"
+    books = open_books(path)
+    waiting, ended = add(books, 1), add(books, 2)
+    books.jobs.end(ended, answer(ended, 202), START)
+    books.close()
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("ALTER TABLE job DROP COLUMN accepted_at")
+    books = open_books(path)
+    assert books.jobs.waiting(GATEWAY_ID) == [waiting]
+    assert [job.state for job in books.jobs.of(GATEWAY_ID)] == ["done", "waiting"]
+    books.jobs.accept(waiting, answer(waiting, 202), START)
+    books.close()
+    books = open_books(path)
+    assert books.jobs.job(waiting.id).state == "accepted"
+    assert books.jobs.conclude(result(waiting), GATEWAY_ID, START)
     books.close()

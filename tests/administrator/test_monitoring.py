@@ -145,7 +145,7 @@ def test_what_tells_of_an_incident_counts_with_it_or_not_at_all(tmp_path: Path) 
 
 
 def watch_of(books: Books) -> Watch:
-    return Watch(books.inventory, books.alarms, books.campaigns, books.wake_ups, books.incidents)
+    return Watch(books.inventory, books.alarms, books.campaigns, books.wake_ups, books.incidents, books.jobs)
 
 
 def notice(at: datetime) -> Notice:

@@ -17,7 +17,7 @@ import structlog
 
 from smgw.administrator.audit import Audit
 from smgw.administrator.inventory import Inventory
-from smgw.administrator.jobs import Job, Jobs
+from smgw.administrator.jobs import NO_RESULT, Job, Jobs
 from smgw.administrator.releases import PATH, Release, Releases
 from smgw.administrator.store import Store
 from smgw.core.errors import DomainFault, SmgwError
@@ -249,7 +249,7 @@ class Campaigns:
         update = _reported(self._inventory.facts(member.device_id))
         if update.running == release.version and update.state in ("active", "idle", "rejected"):
             self._note(campaign, member, GatewayState.DONE, at)
-        elif job.state in ("failed", "cancelled"):
+        elif job.state in ("failed", "cancelled") and job.code != NO_RESULT:
             same = job.code == "firmware.same_version"
             self._note(campaign, member, GatewayState.DONE if same else GatewayState.FAILED, at, code="" if same else job.code or job.state)
         elif update.sha256 == release.sha256 and update.state in ("rejected", "rolled_back") and update.order_id == _order_id(job, member):

@@ -33,6 +33,8 @@ from smgw.security.module import SecurityModule
 log = structlog.get_logger(__name__)
 
 PREFIX = "/smgw/gwa/v1"
+ACCEPTED = 202
+"""Status of an answer whose result follows over the service point."""
 OBSERVE_LOOKS = 30
 """A gateway's state is fetched every so many looks, see `lookout.LOOK_S`."""
 OBSERVED_A_LOOK = 3
@@ -121,7 +123,7 @@ class GatewaySession:
         return sent
 
     async def work_off(self) -> int:
-        """Send what waits for this gateway, oldest first; returns how many jobs ended.
+        """Send what waits for this gateway, oldest first; returns how many jobs were answered.
 
         Raises: as `command`; a job that is refused so three times has failed, so that no job holds up the others for ever.
         """
@@ -133,8 +135,11 @@ class GatewaySession:
                 failed = office.books.jobs.refuse(job, fault.code, office.clock.now())
                 log.warning("job_refused", gateway=job.device_id, job=job.id, resource=job.resource, code=fault.code, failed=failed)
                 raise
-            office.books.jobs.end(job, answer, office.clock.now())
-            log.info("job_ended", gateway=job.device_id, job=job.id, resource=job.resource, status=answer.status, code=answer.code)
+            if answer.status == ACCEPTED:
+                office.books.jobs.accept(job, answer, office.clock.now())
+            else:
+                office.books.jobs.end(job, answer, office.clock.now())
+            log.info("job_answered", gateway=job.device_id, job=job.id, resource=job.resource, status=answer.status, code=answer.code)
             ended += 1
         return ended
 

@@ -192,7 +192,8 @@ class MarketOrders:
             state: Literal["failed", "waiting"] = "failed" if turned_down else "waiting"
             return MarketOrderState(kept.order_id, kept.digest, state, code, kept.accepted_at, proposal.decided_at)
         job = self._jobs.job(kept.job)
-        return MarketOrderState(kept.order_id, kept.digest, job.state, job.code, kept.accepted_at, job.ended_at)
+        so_far = "waiting" if job.state == "accepted" else job.state
+        return MarketOrderState(kept.order_id, kept.digest, so_far, job.code, kept.accepted_at, job.ended_at)
 
     def permitted_partner(self, order: MarketOrder, tls: x509.Certificate, sig: x509.Certificate) -> str:
         """Give the partner that the sender of an order is at that gateway. Raises: SecurityFault order.not_permitted."""

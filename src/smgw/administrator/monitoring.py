@@ -17,6 +17,7 @@ from smgw.administrator.alarms import Alarms, Pending
 from smgw.administrator.campaigns import Campaigns, CampaignState
 from smgw.administrator.config import MonitoringConfig
 from smgw.administrator.inventory import GatewayStatus, Inventory
+from smgw.administrator.jobs import Jobs
 from smgw.administrator.store import Store
 from smgw.administrator.wakeup import WakeUps
 from smgw.core.errors import SmgwError
@@ -210,6 +211,14 @@ class Incidents:
         """List incidents, newest first; an empty filter lets all pass."""
         return [Incident(*row) for row in self._store.rows(_LISTED, (device_id, rule, int(only_open), limit))]
 
+    def close(self, number: int, at: datetime) -> Incident:
+        """Note that an incident is over; one that is over already stays as it was."""
+        with self._store.write() as database:
+            database.execute("UPDATE incident SET closed_at=? WHERE id=? AND closed_at=''", (utc_text(at), number))
+        closed = self.incident(number)
+        assert closed is not None  # whoever closes it has seen it
+        return closed
+
     def incident(self, number: int) -> Incident | None:
         """Give one incident."""
         rows = self._store.rows("SELECT * FROM incident WHERE id=?", (number,))
@@ -224,6 +233,7 @@ class Watch(NamedTuple):
     campaigns: Campaigns
     wake_ups: WakeUps
     incidents: Incidents
+    jobs: Jobs
 
     def facts(self, now: datetime) -> Facts:
         """Gather what the rules look at."""
@@ -246,6 +256,7 @@ async def monitor(watch: Watch, config: MonitoringConfig, clock: ClockPort, occa
         occasion.clear()
         try:
             now = clock.now()
+            watch.jobs.give_up(now)
             watch.incidents.settle(find(watch.facts(now), config), now, tell)
         except SmgwError as fault:
             # What goes wrong with the books must not end the monitoring for good.

@@ -1,4 +1,4 @@
-"""The administrator's end point for what gateways send by themselves: notices, messages that it passes on unread; for reports
+"""The administrator's end point for what gateways send by themselves: notices, results, messages that it passes on unread; for reports
 of technicians, and for orders of market participants (ADMIN-SERVICE).
 
 Every refusal is noted with its code on our side; outward, all security failures look the same. Nothing that is passed on is kept.
@@ -19,6 +19,7 @@ from smgw.administrator.books import Books
 from smgw.administrator.cases import REPORT_LIMIT
 from smgw.administrator.management import known_gateway
 from smgw.administrator.market_orders import OrderDesk
+from smgw.administrator.results import is_for_results, take_result
 from smgw.codec.diagnosis import SubmissionReceipt, decode_submission
 from smgw.codec.notice import decode_notice
 from smgw.core.errors import DecodeFault, PeerFault, SecurityFault, SmgwError
@@ -69,6 +70,7 @@ class ServicePoint:
         self._inventory = books.inventory
         self._alarms = books.alarms
         self._cases = books.cases
+        self._jobs = books.jobs
         self._clock = clock
         self._raised = raised
         self._desk = OrderDesk(identity, books.market_orders, clock.now, holds_orders)
@@ -92,11 +94,13 @@ class ServicePoint:
             gateway = known_gateway(self._inventory, peer)
             if request.target.startswith(RELAY):
                 return await self._relay.respond(peer, request, lambda fault: self._refused(peer, fault))
-            if request.target != NOTICES:
+            take = self._take_result if is_for_results(request.target) else self._take_notice if request.target == NOTICES else None
+            if take is None:
                 return Reply(HTTPStatus.NOT_FOUND)
             if request.method != "POST":
                 return Reply(HTTPStatus.METHOD_NOT_ALLOWED, headers=[("Allow", "POST")])
-            return Reply(HTTPStatus.OK, self._take_notice(gateway.sig, str(peer.device_id), request), [("Content-Type", CONTENT_TYPE)])
+            message_id = take(gateway.sig, str(peer.device_id), request)
+            return Reply(HTTPStatus.OK, self._receipt(message_id, request), [("Content-Type", CONTENT_TYPE)])
         except PeerFault as fault:
             self._refused(peer, fault)
             return Reply(HTTPStatus.BAD_REQUEST, b'{"error": "rejected"}', [_JSON])
@@ -104,7 +108,14 @@ class ServicePoint:
             self._refused(peer, fault)
             return Reply(HTTPStatus.SERVICE_UNAVAILABLE, b'{"error": "unavailable"}', [_JSON])
 
-    def _take_notice(self, signer: x509.Certificate, device_id: str, request: Request) -> bytes:
+    def _receipt(self, message_id: str, request: Request) -> bytes:
+        receipt = Receipt(message_id, hashlib.sha256(request.body).hexdigest(), utc_text(self._clock.now()))
+        return sign_encapsulated(msgspec.json.encode(receipt), module=self._identity.module, signer=self._identity.signer)
+
+    def _take_result(self, signer: x509.Certificate, device_id: str, request: Request) -> str:
+        return take_result(self._identity, self._jobs, signer, device_id, request, self._clock.now())
+
+    def _take_notice(self, signer: x509.Certificate, device_id: str, request: Request) -> str:
         identity, now = self._identity, self._clock.now()
         opened = open_content(request.body, module=identity.module, recipient=identity.recipient, signer=lambda _claim: signer)
         notice = decode_notice(opened.content)
@@ -116,8 +127,7 @@ class ServicePoint:
         log.info("notice", gateway=device_id, notified=alarm.event, level=alarm.level, new=is_new)
         if is_new:
             self._raised(alarm)
-        receipt = Receipt(notice.message_id, hashlib.sha256(request.body).hexdigest(), utc_text(now))
-        return sign_encapsulated(msgspec.json.encode(receipt), module=identity.module, signer=identity.signer)
+        return notice.message_id
 
     def _report(self, peer: ValidatedCertificate, request: Request) -> Reply:
         """Take a technician's report with the gateway's diagnosis; only its own technician can report on a case."""

@@ -43,6 +43,8 @@ class JobRow(msgspec.Struct, frozen=True):
     state: str
     created_at: str
     created_by: str
+    accepted_at: str
+    """When the gateway took a command whose result follows; empty for what was answered at once."""
     ended_at: str
     status: int
     code: str
