@@ -88,7 +88,7 @@ class Site:
         world = self.world
         world.through(*SEAL_FIRST)
         identity = load_identity(self.folder.path, ADMINISTRATOR_KEYS)
-        address = Address("127.0.0.1", self.ports["management_port"], self.ports["time_port"])
+        address = Address("127.0.0.1", self.ports["management_port"], self.ports["time_port"], self.ports["service_port"])
         authentication = load_authentication(self.folder.path).certificate
         document = make_initial_configuration(identity, authentication, address, DeviceId.parse(DEVICE_ID), START)
         world.do(Actor.INTEGRATOR, A.LOAD_CONFIGURATION, document=base64(document))

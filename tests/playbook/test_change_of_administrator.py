@@ -55,7 +55,7 @@ class Successor:
 
     def offer(self, **changes: Any) -> bytes:
         """2.3: send certificates and connection data to A."""
-        address = Address("127.0.0.1", self.ports["management_port"], self.ports["time_port"], **changes)
+        address = Address("127.0.0.1", self.ports["management_port"], self.ports["time_port"], self.ports["service_port"], **changes)
         authentication = load_authentication(self.folder.path).certificate
         return make_initial_configuration(self.identity, authentication, address, DeviceId.parse(DEVICE_ID), START)
 

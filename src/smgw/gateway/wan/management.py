@@ -151,8 +151,8 @@ def _obey(context: Context, command: Command, document: bytes, now: datetime) ->
 
 
 def _tell_of_reading(context: Context, resource: str, now: datetime) -> None:
-    """Log the first of a day's reads of each resource: state and lists are asked for every half minute."""
-    key, day = f"read/{resource}", local_day(now).isoformat().encode()
+    """Log the first of a day's reads of each resource by each administrator: state and lists are asked for every half minute."""
+    key, day = f"read/{context.administrator_name}/{resource}", local_day(now).isoformat().encode()
     if context.journal.get_state(key) != day:
         name = context.administrator_name
         with suppress(Unavailable), context.journal.transaction():
