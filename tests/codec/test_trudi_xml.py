@@ -46,6 +46,8 @@ def _reading(body: str) -> bytes:
         (b"UsagePoints", "trudi.syntax"),
         (f"{_ROOT}<UsagePoint>".encode(), "trudi.syntax"),
         (f"{_ROOT}<UsagePoint/></UsagePoints><UsagePoints/>".encode(), "trudi.syntax"),
+        (f"{_ROOT}<UsagePoint><usagePoi".encode(), "trudi.syntax"),
+        (f"{_ROOT}<UsagePoint><espi:ServiceCat".encode(), "trudi.syntax"),
         (_file("<usagePointId>&unknown;</usagePointId>"), "trudi.syntax"),
         (b"<UsagePoints><UsagePoint/></UsagePoints>", "trudi.structure"),
         (f"{_ROOT}</UsagePoints>".encode(), "trudi.structure"),
@@ -123,6 +125,13 @@ def test_refuses_a_document_type_before_it_is_used(document_type: str, encoding:
     with pytest.raises(DecodeFault) as caught:
         read_device_file(data)
     assert caught.value.code == "trudi.document_type"
+
+
+@pytest.mark.parametrize("text", ["3045A0", "MEQCIA==", "-", ""])
+@pytest.mark.parametrize("name", ["meterSig", "signature"])
+def test_a_signature_may_be_any_text_as_in_schema_1_2(name: str, text: str) -> None:
+    reading = read_device_file(_reading(f"<{name}>{text}</{name}>")).usage_points[0].meter_readings[0].blocks[0].readings[0]
+    assert (reading.meter_signature if name == "meterSig" else reading.signature) == text
 
 
 def test_refuses_a_file_that_is_too_large() -> None:

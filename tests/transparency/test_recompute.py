@@ -210,7 +210,23 @@ def test_a_direction_without_stage_is_not_billed() -> None:
 
 
 def test_two_meters_of_one_direction_are_added() -> None:
-    assert tuple(_registers(verify(supplier(), device(meter_reading(FULL), meter_reading(FULL)))).values()) == (720, 1200, 0)
+    other = replace(meter_reading(FULL, middle="1ABC0000000002"), meter_id="1ABC0000000002")
+    result = verify(supplier(), device(meter_reading(FULL), other))
+    assert tuple(_registers(result).values()) == (720, 1200, 0)
+    assert _codes(result) == []
+
+
+def test_a_list_that_stands_twice_in_the_file_is_told_of() -> None:
+    result = verify(supplier(), device(meter_reading(FULL), meter_reading(FULL)))
+    assert tuple(_registers(result).values()) == (720, 1200, 0)
+    assert [finding.as_json() for finding in result.findings] == [
+        {
+            "code": "list_twice",
+            "register": "1-0:1.8.0*255",
+            "count": 2,
+            "text": "The file holds the list of this register and meter more than once, and each is billed: 2",
+        }
+    ]
 
 
 def test_an_error_register_of_the_supplier_takes_the_error_energy_under_63() -> None:

@@ -287,7 +287,7 @@ _READING = Node(
     Slot("targetTime", "target_time", _DATE_TIME),
     Slot("measurementTimeMeter", "meter_time", _DATE_TIME),
     Slot("certId", "certificate_id", _UINT8),
-    Slot("meterSig", "meter_signature", _HEX_TEXT),
+    Slot("meterSig", "meter_signature", _text(4096)),
     Slot("signature", "signature", _text(4096)),
     Slot("statusFNN", "status_fnn", _STRING256),
     Slot("statusPTB", "status_ptb", _UINT8),

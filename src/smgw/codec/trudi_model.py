@@ -33,6 +33,7 @@ class IntervalReading(msgspec.Struct, frozen=True, gc=False):
     """When the meter itself recorded the value (schema 1.4)."""
     certificate_id: int | None = None
     meter_signature: str | None = None
+    """As `signature`."""
     signature: str | None = None
     """The gateway's signature: hex in schema 1.4, any text in 1.2."""
     status_fnn: str | None = None

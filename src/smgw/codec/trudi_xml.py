@@ -13,7 +13,9 @@ from smgw.codec.trudi_grammar import AR, DEVICE_FILE, ESPI, NOT_TAKEN, SUPPLIER_
 from smgw.codec.trudi_model import Document
 from smgw.core.errors import DecodeFault, LimitFault
 
-MAX_BYTES = 64 << 20
+MAX_BYTES = 192 << 20
+"""Three years of two lists with a signature and both statuses beside each quarter hour have some 130 MiB."""
+
 _MAX_ELEMENTS = 4_000_000
 _CHUNK = 1 << 16
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
@@ -131,13 +133,19 @@ def _read(data: bytes, root: Node) -> Document:
         document = parser.close()
     except etree.XMLSyntaxError as problem:
         raise DecodeFault("trudi.syntax", f"line {problem.lineno}: {problem.msg}"[:120]) from problem
+    except DecodeFault as fault:
+        # Where a file breaks off inside a tag, the parser gives half its name as an element before it says what is wrong.
+        broken = next((entry for entry in parser.feed_error_log if entry.level_name == "FATAL"), None)
+        if broken is None or fault.code not in ("trudi.structure", "trudi.element_refused"):
+            raise
+        raise DecodeFault("trudi.syntax", f"line {broken.line}: {broken.message}"[:120]) from fault
     if not isinstance(document, Document):
         raise DecodeFault("trudi.syntax", "no document")
     return document
 
 
 def read_device_file(data: bytes) -> Document:
-    """Read what a gateway was read out; at most 64 MiB.
+    """Read what a gateway was read out; at most 192 MiB.
 
     Raises: DecodeFault trudi.syntax, trudi.document_type, trudi.structure, trudi.element_refused, trudi.value; LimitFault trudi.size.
     """
@@ -145,5 +153,5 @@ def read_device_file(data: bytes) -> Document:
 
 
 def read_supplier_file(data: bytes) -> Document:
-    """Read a supplier's tariff file; at most 64 MiB. Raises: as `read_device_file`."""
+    """Read a supplier's tariff file; at most 192 MiB. Raises: as `read_device_file`."""
     return _read(data, SUPPLIER_FILE)

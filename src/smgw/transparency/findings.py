@@ -63,6 +63,10 @@ FINDINGS: Final[dict[str, FindingKind]] = {
         "The supplier has no tariff stage for this list",
         "Der Lieferant hat für diese Messwertliste keine Tarifstufe",
     ),
+    "list_twice": FindingKind(
+        "The file holds the list of this register and meter more than once, and each is billed: {count}",
+        "Die Datei enthält die Liste dieses Registers und Zählers mehrfach, und jede wird abgerechnet: {count}",
+    ),
     "list_derived": FindingKind(
         "Derived registers left out, because only original readings count: {count}",
         "Nicht berücksichtigte abgeleitete Register, weil nur originäre Messwerte zählen: {count}",

@@ -4,6 +4,7 @@ The result is in the raw unit of the read-out; every rule of time is that of Eur
 Source: CON-06, TAF-22; 30-han-consumer-interface 3.6.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -125,6 +126,8 @@ def verify(supplier: Document, readout: Document) -> Verification:
     derived = len(point.meter_readings) - len(sources)
     priced = _taf1(tariff, sources, derived) if tariff.use_case == 1 else _taf2(tariff, sources)
     findings = [Finding("list_derived", count=derived)] if derived else []
+    held = Counter((source.meter_id, source.obis) for source in sources)
+    findings += [Finding("list_twice", str(obis), count=count) for (_, obis), count in held.items() if count > 1]
     findings += [finding for one in priced for finding in (*list_findings(one.source, tariff), *one.findings)]
     return _result(point, tariff, priced, findings)
 
