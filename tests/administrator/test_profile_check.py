@@ -5,7 +5,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.gateway.gateway_parts import METER_ID, all_profiles, communication_profile, consumer_profile, evaluation_profile, meter_profile
+from tests.gateway.gateway_parts import (
+    METER_ID,
+    START,
+    all_profiles,
+    communication_profile,
+    consumer_profile,
+    evaluation_profile,
+    meter_profile,
+)
 
 from smgw.administrator.profile_check import check_profile, held_profiles, read_profile
 from smgw.core.errors import DomainFault
@@ -25,7 +33,7 @@ HELD = held_profiles([(kind_of(profile), profile) for profile in all_profiles()]
 def test_what_fits_is_taken(profile: Profile) -> None:
     body = msgspec.json.decode(msgspec.json.encode(profile))
     assert read_profile(kind_of(profile), body) == profile
-    check_profile(profile, HELD)
+    check_profile(profile, HELD, START)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +45,7 @@ def test_what_fits_is_taken(profile: Profile) -> None:
         (meter_profile(), {"registers": []}, "at least one"),
         (meter_profile(), {"registers": [{"obis": "energy"}]}, "is no OBIS code"),
         (meter_profile(), {"registers": [{"obis": "1-0:1.8.0*255"}, {"obis": "1-0:1.8.0*255"}]}, "twice"),
-        (meter_profile(), {"meter_id": "another"}, f"meter {METER_ID} has it already"),
+        (meter_profile(), {"meter_id": "another"}, f"taken by meter {METER_ID}"),
         (communication_profile(), {"partner_id": "emt 1"}, "emt1.sm"),
         (communication_profile(), {"port": 0}, "1 to 65535"),
         (communication_profile(), {"host": ""}, "host"),
@@ -53,13 +61,48 @@ def test_what_fits_is_taken(profile: Profile) -> None:
         (evaluation_profile(), {"valid_to": "2025-01-01T00:00:00Z"}, "before valid_from"),
         (consumer_profile(), {"user_name": "a:b"}, "colon"),
         (consumer_profile(), {"consumer_id": "x y"}, "consumer1.sm"),
+        (meter_profile(), {"server_id": "zz"}, "server_id: lower-case hex"),
+        (meter_profile(), {"period_s": 901}, "900, 1800, 3600"),
+        (meter_profile(), {"link": ""}, "the line that the meter is connected to"),
+        (meter_profile(), {"registers": [{"obis": "1-0:1.8.0*255", "unit": 0}]}, "30 for Wh"),
+        (meter_profile(), {"transformer_factor": 0}, "1 to 1000000"),
+        (communication_profile(), {"host": "a b"}, "host: a name or an address"),
+        (
+            communication_profile(),
+            {"tls_certificate": communication_profile().sig_certificate},
+            "tls_certificate: a market participant's TLS",
+        ),
+        (communication_profile(), {"through": "emt7.sm"}, "reached directly"),
+        (communication_profile(), {"notices": ["weather"]}, "notices"),
+        (evaluation_profile(), {"registers": []}, "at least one"),
+        (evaluation_profile(), {"period_s": 60}, "the meter's is 900"),
+        (evaluation_profile(), {"billing_months": 5}, "1, 2, 3, 6 or 12"),
+        (consumer_profile(), {"digest_md5": "xx"}, "32 hex digits"),
+        (consumer_profile(), {"certificate_fingerprints": ["zz"]}, "64 hex digits"),
+        (consumer_profile("consumer2.sm"), {}, "taken by another consumer"),
     ],
 )
 def test_what_does_not_fit_is_named(profile: Profile, changes: dict[str, Any], words: str) -> None:
     body = {**msgspec.to_builtins(profile), **changes}
     with pytest.raises(DomainFault, match=r"command\.profile") as fault:
-        check_profile(read_profile(kind_of(profile), body), HELD)
+        check_profile(read_profile(kind_of(profile), body), HELD, START)
     assert words in fault.value.detail
+
+
+@pytest.mark.req("TAF-02", "TAF-24")
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"taf": 7, "rules": {"stages": [1]}}, "tariff.profile"),
+        ({"taf": 2, "rules": {"stages": [1, 2]}}, "tariff.profile"),
+        ({"valid_from": "2020-01-01T00:00:00Z", "valid_to": "2020-02-01T00:00:00Z", "profile_id": "old.sm"}, "tariff.profile_past"),
+    ],
+)
+def test_the_rules_of_a_contract_are_checked_before_it_is_sent(changes: dict[str, Any], code: str) -> None:
+    body = {**msgspec.to_builtins(evaluation_profile()), **changes}
+    with pytest.raises(DomainFault) as fault:
+        check_profile(read_profile("evaluation", body), HELD, START)
+    assert fault.value.code == code
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.gateway.gateway_parts import START, communication_profile
 from smgw.administrator.profile_templates import TEMPLATES, Consumer, Order, fill
 from smgw.core.errors import DomainFault
 from smgw.core.profiles import PROFILE_KINDS, EvaluationProfile, MeterProfile, Profile
-from smgw.gateway.profile_rules import check_profile
+from smgw.pki.profile_rules import check_profile
 
 SUPPLIER = communication_profile(15103)
 GRID = msgspec.structs.replace(SUPPLIER, partner_id="grid1.sm")

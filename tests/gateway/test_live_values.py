@@ -22,8 +22,8 @@ from smgw.gateway.acquisition import Record, Value
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.live_values import LiveValues
 from smgw.gateway.logs import Recorder
-from smgw.gateway.profile_rules import check_profile
 from smgw.net.clock import ManualClock
+from smgw.pki.profile_rules import check_profile
 from smgw.storage.journal import Journal
 
 POWER = "1-0:16.7.0*255"

@@ -20,11 +20,11 @@ from smgw.core.reading import Reading
 from smgw.core.status_word import GATEWAY_OK, GatewayStatus
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
-from smgw.gateway.profile_rules import check_profile
-from smgw.gateway.tariff_rules import SUPPORTED_TAF
 from smgw.gateway.tariffs import MAX_ENTRIES, Tariffs
 from smgw.net.clock import ManualClock
+from smgw.pki.profile_rules import check_profile
 from smgw.storage.journal import Journal
+from smgw.tariff.contract_rules import SUPPORTED_TAF
 from smgw.tariff.rules import Credit, CreditRules, Event
 
 IMPORT = "1-0:1.8.0*255"

@@ -23,8 +23,8 @@ from smgw.core.status_word import GATEWAY_OK
 from smgw.gateway.contracts import contract_terms
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
-from smgw.gateway.profile_rules import check_profile
 from smgw.net.clock import ManualClock
+from smgw.pki.profile_rules import check_profile
 from smgw.storage.journal import Journal
 
 IMPORT = "1-0:1.8.0*255"

@@ -21,11 +21,11 @@ from smgw.core.register import RegisterValue
 from smgw.core.status_word import GATEWAY_OK, GatewayStatus
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
-from smgw.gateway.tariff_rules import rules_of
 from smgw.gateway.tariffs import METHODS, CalendarState, Tariffs, frame_of, registers_of
 from smgw.net.clock import ManualClock
 from smgw.storage.journal import Journal
 from smgw.tariff import taf02, taf03, taf04, taf05, taf12
+from smgw.tariff.contract_rules import rules_of
 from smgw.tariff.rules import Credit, Event
 from smgw.tariff.stages import Frame
 

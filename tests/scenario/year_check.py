@@ -23,13 +23,13 @@ from smgw.core.status_word import PtbStatus
 from smgw.gateway.boot import verify_completely
 from smgw.gateway.contracts import contract_terms
 from smgw.gateway.journal_signature import verify_statements
-from smgw.gateway.tariff_rules import rules_of
 from smgw.gateway.tariffs import METHODS, CalendarState, Tariffs, frame_of, registers_of
 from smgw.participant.database import connect_read_only
 from smgw.storage.journal import JournalReport
 from smgw.tariff import taf01, taf02, taf03, taf04, taf05, taf08, taf12
 from smgw.tariff.calendar import moment_of
 from smgw.tariff.common import contract_period, contract_start
+from smgw.tariff.contract_rules import rules_of
 from smgw.tariff.stages import Frame
 
 QUARTER = timedelta(minutes=15)

@@ -10,9 +10,9 @@ from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorFolder
 from smgw.core.profiles import PROFILE_KINDS, Profile
 from smgw.gateway.config import GatewayFolder, LinkConfig, WakeUpConfig
-from smgw.gateway.profile_rules import check_profile
 from smgw.net.identity import TRIPLE_FILE, load_identity
 from smgw.pki.names import Role
+from smgw.pki.profile_rules import check_profile
 from smgw.pki.triple import GATEWAY_KEYS, CertificateTriple
 from smgw.simulation.provisioning import (
     DEFAULT_GATEWAY_ID,

@@ -21,10 +21,10 @@ from smgw.core.register import RegisterValue
 from smgw.gateway.billing import billing_period, book_billing_periods
 from smgw.gateway.contracts import Term, contract_terms, term_of
 from smgw.gateway.logs import Recorder
-from smgw.gateway.tariff_rules import PUSHED, rules_of
 from smgw.gateway.tariffs import METHODS, Tariffs, book_extremes
 from smgw.storage.journal import Journal, OutboxMessage
 from smgw.tariff import taf12, taf13
+from smgw.tariff.contract_rules import PUSHED, rules_of
 from smgw.tariff.taf07 import SeriesValue
 from smgw.tariff.taf12 import SignalKind
 

@@ -19,9 +19,9 @@ from smgw.gateway.acquisition import Record
 from smgw.gateway.contracts import contract_terms
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.logs import Recorder
-from smgw.gateway.tariff_rules import PUSHED, rules_of
 from smgw.storage.journal import Journal
 from smgw.tariff import taf14, trigger
+from smgw.tariff.contract_rules import PUSHED, rules_of
 from smgw.tariff.rules import TriggerRules
 from smgw.tariff.trigger import Push, State
 

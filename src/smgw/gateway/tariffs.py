@@ -20,10 +20,10 @@ from smgw.core.profiles import EvaluationProfile
 from smgw.core.quantity import Unit
 from smgw.core.reading import SignedReading
 from smgw.core.register import RegisterValue
-from smgw.gateway.tariff_rules import rules_of
 from smgw.storage.journal import Journal
 from smgw.tariff import stages, taf02, taf03, taf04, taf05, taf08, taf12
 from smgw.tariff.common import billing_period
+from smgw.tariff.contract_rules import rules_of
 from smgw.tariff.rules import Credit, Event
 from smgw.tariff.stages import Frame
 

@@ -48,13 +48,13 @@ def _view(kind: str, held: Profile) -> ProfileView:
 
 
 def put_profile(call: Call) -> ProfileName | ProposalRow:
-    """Take a profile. Raises: DomainFault command.profile with what does not fit, profile.version."""
+    """Take a profile. Raises: DomainFault command.profile with what does not fit, tariff.*, profile.version."""
     device_id, kind = status_of(call).device_id, call.path["kind"]
     wanted = read_profile(kind, call.body)
     if profile_key(wanted) != call.path["profile_id"]:
         raise DomainFault("command.profile", f"the address names another profile than {profile_key(wanted)[:64]}")
     held = _held(call)
-    check_profile(wanted, held)
+    check_profile(wanted, held, call.now)
     before = held.get((kind, profile_key(wanted)))
     if before is not None and before.version >= wanted.version:
         raise DomainFault("profile.version", f"{profile_key(wanted)} has version {before.version}")

@@ -15,10 +15,10 @@ from smgw.gateway.contracts import contract_terms
 from smgw.gateway.evaluation import billing_period
 from smgw.gateway.han.ports import BillingPeriod, Channel, Contract, Credit, GatewayInfo
 from smgw.gateway.logs import Recorder
-from smgw.gateway.tariff_rules import PUSHED, rules_of
 from smgw.gateway.tariffs import Tariffs
 from smgw.storage.journal import Journal, StoredLogEntry
 from smgw.tariff import taf12
+from smgw.tariff.contract_rules import PUSHED, rules_of
 
 _TICK = timedelta(microseconds=1)
 _LOOK_BACK = timedelta(days=31)

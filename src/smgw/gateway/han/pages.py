@@ -27,9 +27,9 @@ from smgw.gateway.han.m2m import M2mCalls, user_id
 from smgw.gateway.han.ports import ConsumerData, Contract
 from smgw.gateway.han.session import LONGEST_S, Shown
 from smgw.gateway.han.views import certificate_rows, log_rows, reading_rows, reading_status
-from smgw.gateway.tariff_rules import PUSHED
 from smgw.net.clock import ClockPort
 from smgw.net.web import tokens_css
+from smgw.tariff.contract_rules import PUSHED
 
 LANGUAGE_COOKIE = "smgw-language"
 LOG_PAGE = 50

@@ -18,8 +18,8 @@ from smgw.core.profiles import (
 )
 from smgw.gateway.contracts import contract_terms
 from smgw.gateway.evaluation import PORTAL
-from smgw.gateway.profile_rules import check_profile
 from smgw.gateway.wan.context import Call, Context, Outcome, Routes
+from smgw.pki.profile_rules import check_profile
 
 
 def _put_profile(context: Context, call: Call) -> Outcome:

@@ -1,4 +1,9 @@
-"""Rules that a profile must meet against the profiles already installed; a profile that breaks one is refused whole."""
+"""Rules that a profile must meet against the profiles already installed; a profile that breaks one is refused whole.
+
+One table of rules for both sides: the administrator checks with it before anything is sent, the gateway before anything is stored. They
+stand on the lowest floor that knows certificates as well as tariffs. Each refusal names the field and says what fits.
+Source: ADM-02; 20-wan-crypto-pki 1.12.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,11 +14,11 @@ from smgw.core.identifiers import is_logical_name
 from smgw.core.notices import ADMINISTRATOR, NOTICES
 from smgw.core.obis import Obis
 from smgw.core.profiles import CommunicationProfile, ConsumerProfile, EvaluationProfile, MeterProfile, Profile, profile_key
-from smgw.gateway.tariff_rules import PUSHED, SUPPORTED_TAF, check_contract
 from smgw.pki.certificate_profiles import Kind
 from smgw.pki.names import Role, role_of
 from smgw.pki.parsing import load_certificate
 from smgw.pki.triple import kind_of
+from smgw.tariff.contract_rules import PUSHED, SUPPORTED_TAF, check_contract
 from smgw.tariff.rules import PRICING
 from smgw.tariff.taf01 import MAX_REGISTERS as TAF1_REGISTERS
 
@@ -34,75 +39,104 @@ def check_profile(profile: Profile, installed: Mapping[str, Sequence[Profile]], 
         case MeterProfile():
             _check_meter(profile, cast("Sequence[MeterProfile]", installed["meter"]))
         case CommunicationProfile():
-            _require(is_logical_name(profile.partner_id), "partner_id")
-            _require(0 < profile.port < 65_536, "port")
-            _require(_is_text(profile.host, 253), "host")
+            _require(is_logical_name(profile.partner_id), "partner_id: write it like `emt1.sm`")
+            _require(0 < profile.port < 65_536, "port: 1 to 65535")
+            _require(_is_text(profile.host, 253) and " " not in profile.host, "host: a name or an address")
             _check_way(profile, cast("Sequence[CommunicationProfile]", installed["communication"]))
             for kind in Kind:
                 name = f"{kind}_certificate"
-                _require(_kind_of_partner(getattr(profile, name)) is kind, name)
+                _require(
+                    _kind_of_partner(getattr(profile, name)) is kind,
+                    f"{name}: a market participant's {kind.upper()} certificate as DER in hex",
+                )
         case EvaluationProfile():
             _check_evaluation(profile, installed)
             terms = cast("list[EvaluationProfile]", list(installed["evaluation"]))
             check_contract(profile, terms, now)
             _check_terms(profile, terms, now)
         case ConsumerProfile():
-            _require(is_logical_name(profile.consumer_id), "consumer_id")
-            _require(_is_text(profile.user_name, 64) and ":" not in profile.user_name, "user_name")
-            _require(len(profile.digest_md5) == 32 and _is_hex(profile.digest_md5), "digest_md5")
-            _require(len(profile.digest_sha256) == 64 and _is_hex(profile.digest_sha256), "digest_sha256")
+            _require(is_logical_name(profile.consumer_id), "consumer_id: write it like `consumer1.sm`")
+            _require(_is_text(profile.user_name, 64) and ":" not in profile.user_name, "user_name: 1 to 64 characters without a colon")
+            _require(len(profile.digest_md5) == 32 and _is_hex(profile.digest_md5), "digest_md5: 32 hex digits")
+            _require(len(profile.digest_sha256) == 64 and _is_hex(profile.digest_sha256), "digest_sha256: 64 hex digits")
             fingerprints = profile.certificate_fingerprints
-            _require(len(fingerprints) <= 8 and all(len(f) == 64 and _is_hex(f) for f in fingerprints), "certificate_fingerprints")
+            _require(
+                len(fingerprints) <= 8 and all(len(f) == 64 and _is_hex(f) for f in fingerprints),
+                "certificate_fingerprints: 8 at most, 64 hex digits each",
+            )
             others = cast("Sequence[ConsumerProfile]", installed["consumer"])
-            _require(all(o.user_name != profile.user_name or o.consumer_id == profile.consumer_id for o in others), "user_name: taken")
-    _require(1 <= profile.version <= MAX_VERSION, "version")
+            _require(
+                all(o.user_name != profile.user_name or o.consumer_id == profile.consumer_id for o in others),
+                "user_name: taken by another consumer",
+            )
+    _require(1 <= profile.version <= MAX_VERSION, "version: take a number from 1 up, higher than the last one's")
     for held in installed.values():
         _require(len(held) < MAX_PROFILES, "too many profiles")
 
 
 def _check_meter(profile: MeterProfile, others: Sequence[MeterProfile]) -> None:
-    _require(_is_text(profile.meter_id, 64), "meter_id")
-    _require(_is_text(profile.link, 64), "link")
-    _require(_is_hex(profile.server_id) and 0 < len(profile.server_id) <= 128, "server_id")
-    _require(0 < len(profile.registers) <= MAX_REGISTERS, "registers")
+    _require(_is_text(profile.meter_id, 64), "meter_id: 1 to 64 characters")
+    _require(_is_text(profile.link, 64), "link: the name of the line that the meter is connected to")
+    _require(_is_hex(profile.server_id) and 0 < len(profile.server_id) <= 128, "server_id: lower-case hex, 64 octets at most")
+    _require(0 < len(profile.registers) <= MAX_REGISTERS, f"registers: name at least one, {MAX_REGISTERS} at most")
     codes = [register.code for register in profile.registers]
     _require(len(set(codes)) == len(codes), "registers: one OBIS code twice")
-    _require(all(-9 <= register.shown_scaler <= 9 for register in profile.registers), "registers: shown_scaler")
-    _require(all(1 <= register.unit <= 255 for register in profile.registers), "registers: unit")
-    _require(profile.period_s in PERIODS_S, "period_s")
-    _require(1 <= profile.transformer_factor <= 1_000_000, "transformer_factor")
-    _require(all(o.server_id != profile.server_id or o.meter_id == profile.meter_id for o in others), "server_id: taken")
+    _require(all(-9 <= register.shown_scaler <= 9 for register in profile.registers), "registers: shown_scaler: -9 to 9")
+    _require(all(1 <= register.unit <= 255 for register in profile.registers), "registers: unit: 1 to 255, 30 for Wh, 13 for m³")
+    _require(profile.period_s in PERIODS_S, f"period_s: one of {', '.join(map(str, sorted(PERIODS_S)))}")
+    _require(1 <= profile.transformer_factor <= 1_000_000, "transformer_factor: 1 to 1000000")
+    _require(
+        all(o.server_id != profile.server_id or o.meter_id == profile.meter_id for o in others),
+        f"server_id: taken by meter {_name_of_twin(profile, others)}",
+    )
+
+
+def _name_of_twin(profile: MeterProfile, others: Sequence[MeterProfile]) -> str:
+    return next((other.meter_id for other in others if other.server_id == profile.server_id and other.meter_id != profile.meter_id), "")
 
 
 def _check_way(profile: CommunicationProfile, others: Sequence[CommunicationProfile]) -> None:
     """Demand that who passes messages on is known, and gets them directly; and that the partner may hear of what it wants to be told."""
     direct = {other.partner_id for other in others if not other.through and other.partner_id != profile.partner_id}
-    _require(profile.through in ("", ADMINISTRATOR) or profile.through in direct, "through")
+    _require(
+        profile.through in ("", ADMINISTRATOR) or profile.through in direct,
+        "through: `administrator`, or a partner that is reached directly",
+    )
     _require(not profile.through or all(other.through != profile.partner_id for other in others), "through: itself passes messages on")
-    _require(all(name in NOTICES and NOTICES[name].partners for name in profile.notices), "notices")
+    _require(
+        all(name in NOTICES and NOTICES[name].partners for name in profile.notices),
+        "notices: names of disturbances that partners may hear of",
+    )
 
 
 def _check_evaluation(profile: EvaluationProfile, installed: Mapping[str, Sequence[Profile]]) -> None:
-    _require(is_logical_name(profile.profile_id), "profile_id")
-    _require(profile.taf in SUPPORTED_TAF, "taf")
-    _require(_is_moment(profile.valid_from), "valid_from")
-    _require(profile.valid_to is None or (_is_moment(profile.valid_to) and profile.valid_to > profile.valid_from), "valid_to")
-    _require(_is_text(profile.usage_point_name, 64), "usage_point_name")
-    _require(_is_text(profile.metering_point_id, 64), "metering_point_id")
-    _require(profile.billing_months in (1, 2, 3, 6, 12), "billing_months")
+    _require(is_logical_name(profile.profile_id), "profile_id: write it like `taf7-1.sm`")
+    _require(profile.taf in SUPPORTED_TAF, "taf: 1 to 14")
+    _require(_is_moment(profile.valid_from), "valid_from: a time with its zone, like 2026-11-21T00:00:00Z")
+    _require(profile.valid_to is None or _is_moment(profile.valid_to), "valid_to: a time with its zone, like 2027-11-21T00:00:00Z")
+    _require(profile.valid_to is None or profile.valid_to > profile.valid_from, "valid_to: it lies before valid_from")
+    _require(_is_text(profile.usage_point_name, 64), "usage_point_name: 1 to 64 characters")
+    _require(_is_text(profile.metering_point_id, 64), "metering_point_id: 1 to 64 characters")
+    _require(profile.billing_months in (1, 2, 3, 6, 12), "billing_months: 1, 2, 3, 6 or 12")
     meters = {profile_key(meter): cast("MeterProfile", meter) for meter in installed["meter"]}
-    _require(profile.meter_id in meters, "meter_id")
+    _require(profile.meter_id in meters, f"meter_id: the gateway shall hold no profile of meter {profile.meter_id[:64]}")
     known = {register.code for register in meters[profile.meter_id].registers}
-    _require(0 < len(profile.registers) <= MAX_REGISTERS, "registers")
+    _require(0 < len(profile.registers) <= MAX_REGISTERS, f"registers: name at least one, {MAX_REGISTERS} at most")
     codes = [Obis.parse(text) for text in profile.registers]
     # What is sent on and not stored needs no place among the registers that may be stored.
-    _require(profile.taf in PUSHED or set(codes) <= known, "registers")
+    missing = "" if profile.taf in PUSHED else ", ".join(sorted(map(str, set(codes) - known)))
+    _require(not missing, f"registers: the meter's profile does not name {missing[:120]}")
     _require(profile.taf not in (1, 7) or len(set(codes)) == len(codes), "registers: one OBIS code twice")
     _require(profile.taf != 1 or len(codes) <= TAF1_REGISTERS, "registers: more than three")
-    _require(profile.period_s == meters[profile.meter_id].period_s, "period_s")
-    _require(profile.consumer_id in {profile_key(consumer) for consumer in installed["consumer"]}, "consumer_id")
+    period_s = meters[profile.meter_id].period_s
+    _require(profile.period_s == period_s, f"period_s: the meter's is {period_s}")
+    _require(
+        profile.consumer_id in {profile_key(consumer) for consumer in installed["consumer"]},
+        f"consumer_id: the gateway shall hold no profile of {profile.consumer_id[:64]}",
+    )
     partners = {profile_key(partner): cast("CommunicationProfile", partner) for partner in installed["communication"]}
-    _require(set(profile.recipients) <= set(partners), "recipients")
+    unknown = ", ".join(sorted(set(profile.recipients) - set(partners)))
+    _require(not unknown, f"recipients: the gateway shall hold no communication profile of {unknown[:120]}")
     # A message that the gateway itself hands over bears its name.
     pseudonymous = bool(profile.rules.get("pseudonym"))
     _require(not pseudonymous or all(partners[name].through for name in profile.recipients), "pseudonym: the recipient is reached directly")

@@ -17,7 +17,7 @@ from tests.gateway.gateway_parts import (
 
 from smgw.core.errors import DomainFault, SmgwError
 from smgw.core.profiles import PROFILE_KINDS, EvaluationProfile, Profile, RegisterProfile
-from smgw.gateway.profile_rules import MAX_PROFILES, check_profile
+from smgw.pki.profile_rules import MAX_PROFILES, check_profile
 from smgw.simulation.provisioning import hex_der
 
 INSTALLED: dict[str, list[Profile]] = {
