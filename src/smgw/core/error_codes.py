@@ -408,7 +408,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     # transparency files after AR 2418-6 (see smgw.codec.trudi_xml, smgw.transparency)
     "trudi.syntax": ErrorCode("The file is not well-formed XML", "The detail names the line; ask for the file again."),
     "trudi.document_type": ErrorCode("The file brings a document type of its own", "AR 2418-6 files have none; don't trust this one."),
-    "trudi.size": ErrorCode("The file is larger than allowed", "Read out a shorter span; 64 MiB are allowed."),
+    "trudi.size": ErrorCode("The file is larger than allowed", "Read out a shorter span; 192 MiB are allowed."),
     "trudi.structure": ErrorCode("The file does not follow its schema", "The detail names the first element that does not fit; order matters."),
     "trudi.element_refused": ErrorCode("The file holds an element that transparency software does not take", "The detail names it; supplier and device file may be swapped."),
     "trudi.value": ErrorCode("An element of the file has no value of its type", "The detail names the element."),
