@@ -111,6 +111,17 @@ class Alarms:
                 self._audit.note(at, actor, f"acknowledge alarm {alarm.event}", alarm.device_id, "done")
         return alarm
 
+    def acknowledge_all(self, device_id: str, event: str, subject: str, at: datetime, actor: str) -> int:
+        """Note that somebody has looked at all alarms of one kind of a gateway; gives how many nobody had looked at before."""
+        with self._store.write() as database:
+            cursor = database.execute(
+                "UPDATE alarm SET seen_by=?, seen_at=? WHERE device_id=? AND event=? AND subject=? AND seen_by=''",
+                (actor, utc_text(at), device_id, event, subject),
+            )
+            if cursor.rowcount:
+                self._audit.note(at, actor, f"acknowledge {cursor.rowcount} alarms {event}", device_id, "done")
+        return cursor.rowcount
+
     def _rows(self, query: str, *values: object) -> list[Alarm]:
         names = Alarm.__struct_fields__
         rows = (dict(zip(names, row, strict=True)) for row in self._store.rows(query, values))

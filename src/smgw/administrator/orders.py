@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from smgw.administrator.approvals import Proposal, kind_of
 from smgw.administrator.books import Books
 from smgw.administrator.campaigns import Campaign, Plan
+from smgw.administrator.enrolment import require_new
 from smgw.administrator.exchanges import DECOMMISSION, PERSONALISATION, Exchange
 from smgw.administrator.jobs import Job
 from smgw.administrator.market_orders import HeldOrder
@@ -222,8 +223,9 @@ def set_wake_up(hand: Hand, order: WakeUpOrder) -> Address:
 
 
 def enrol(hand: Hand, order: EnrolmentOrder) -> Exchange:
-    """Take a new gateway in by its seal certificates; it is personalised as soon as it calls."""
+    """Take a new gateway in by its seal certificates; it is personalised as soon as it calls. Raises: as `require_new`."""
     tls, sig, enc = (load_certificate(order.certificates[use]) for use in ("tls", "sig", "enc"))
+    require_new(hand.books.inventory, hand.books.exchanges, order.device_id)
     with hand.books.store.write():
         hand.books.inventory.add_gateway(order.device_id, tls, sig, enc, hand.now, hand.actor)
         return order_exchange(hand, ExchangeOrder(order.device_id, PERSONALISATION, order.curve))

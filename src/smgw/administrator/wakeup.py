@@ -68,6 +68,13 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The gateway opens its channel only when called, so it is called when something waits for it, and let go when nothing does."""
 
 
+def require_address(address: Address) -> Address:
+    """Refuse what no packet can be sent to. Raises: DomainFault wakeup.address."""
+    if not address.host or len(address.host) > 253 or not 0 < address.port < 65_536:
+        raise DomainFault("wakeup.address", f"{address.host[:40]}:{address.port}")
+    return address
+
+
 class Statistics(msgspec.Struct, frozen=True):
     """Sum up all calls that are kept; waits from the first packet to the open channel, in milliseconds."""
 
@@ -92,8 +99,7 @@ class WakeUps:
 
     def set_address(self, device_id: str, address: Address, at: datetime, actor: str) -> None:
         """Note where a gateway is called from now on. Raises: DomainFault wakeup.address."""
-        if not address.host or len(address.host) > 253 or not 0 < address.port < 65_536:
-            raise DomainFault("wakeup.address", f"{address.host[:40]}:{address.port}")
+        require_address(address)
         row = (device_id, address.host, address.port, address.timestamp_order, int(address.on_wake_up))
         with self._store.write() as database:
             database.execute("INSERT OR REPLACE INTO wake_up_address VALUES (?,?,?,?,?)", row)
@@ -128,6 +134,12 @@ class WakeUps:
         """Note what became of a call."""
         with self._store.write() as database:
             database.execute("UPDATE wake_up SET packets=?, wait_ms=?, state=? WHERE id=?", (packets, wait_ms, state, call))
+
+    def calls(self, device_id: str, limit: int = 5) -> list[tuple[str, int, int, Literal["calling", "answered", "given_up"]]]:
+        """List begin, packets, wait in milliseconds and state of a gateway's last calls, newest first."""
+        return self._store.rows(
+            "SELECT started_at, packets, wait_ms, state FROM wake_up WHERE device_id=? ORDER BY id DESC LIMIT ?", (device_id, limit)
+        )
 
     def given_up(self) -> list[str]:
         """List the gateways whose last call was given up."""
@@ -164,6 +176,11 @@ class WakeUpService:
         self._clock = clock
         self._awaited: dict[str, asyncio.Event] = {}
         self._next_packet_s = 0.0
+        self._asked: set[str] = set()
+
+    def ask(self, device_id: str) -> None:
+        """Have `run` call a gateway at its next look, however lately it was called."""
+        self._asked.add(device_id)
 
     def answered(self, device_id: str) -> None:
         """Learn that a gateway's channel stands."""
@@ -227,7 +244,10 @@ class WakeUpService:
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             while True:
-                for device_id in _known(waiting):
+                asked, self._asked = self._asked, set()
+                for device_id in asked:
+                    not_before.pop(device_id, None)
+                for device_id in [*asked, *_known(waiting)]:
                     if device_id not in self._awaited and loop.time() >= not_before.get(device_id, 0.0):
                         not_before[device_id] = loop.time() + AGAIN_AFTER_S
                         group.create_task(self._try(device_id, not_before))

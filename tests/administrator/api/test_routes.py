@@ -42,6 +42,7 @@ NAMES = {
     "number": "1",
     "name": "someone",
     "case": "C000001",
+    "order": "00000000-0000-4000-8000-000000000001",
 }
 LET_IN = {200, 201, 202, 400, 404, 409, 503}
 """What an endpoint may answer to those whom it has let in; the rows that exist in this test differ."""

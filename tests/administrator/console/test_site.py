@@ -23,7 +23,7 @@ from smgw.administrator.users import Role
 from smgw.core.notices import Notice
 
 NAMES = {"device_id": GATEWAY_ID, "kind": "meter", "profile_id": "1SGW0010000001", "log": "system", "number": "1", "name": "someone"}
-XSS = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
+XSS = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{777*7777}}"
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ async def test_whatever_others_wrote_is_shown_as_text(desk: Desk, language: str)
             shown = re.sub(r"<(?:a|input|option|button)[^>]*>", "", text)
             assert "<script" not in text and "<img" not in text, path
             assert not re.search(r"<[^>]*onerror", re.sub(r'"[^"]*"', "", text)), path
-            assert "49" not in re.findall(r"[^\d.:](49)[^\d.:]", shown), path
+            assert "6042729" not in shown, path
 
 
 def test_both_languages_say_everything() -> None:

@@ -9,13 +9,16 @@ from smgw.administrator.api import (
     audit,
     backup,
     cases,
+    channels,
     exchanges,
     firmware,
     gateways,
     incidents,
     jobs,
     logs,
+    market_orders,
     profiles,
+    successions,
     users,
     wake_ups,
 )
@@ -36,5 +39,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *exchanges.ENDPOINTS,
     *firmware.ENDPOINTS,
     *wake_ups.ENDPOINTS,
+    *successions.ENDPOINTS,
+    *market_orders.ENDPOINTS,
+    *channels.ENDPOINTS,
 )
 """Every endpoint below `/api/v1`."""

@@ -20,10 +20,16 @@ def proposals(call: Call) -> list[ProposalRow]:
     return [proposal_row(proposal) for proposal in call.books.approvals.proposals(waiting=call.query.waiting)]
 
 
+def decide(call: Call, number: int, *, approved: bool) -> None:
+    """Decide on a proposal. Raises: as `Approvals.decide`."""
+    hand = hand_of(call)
+    call.books.approvals.decide(number, approved, call.now, call.user.name, lambda proposal: perform(hand, proposal))
+
+
 def approve(call: Call) -> ProposalRow:
     """Let a proposal happen. Raises: DomainFault administrator.own_proposal, administrator.unknown_proposal, and what the deed raises."""
-    number, hand = call.number(), hand_of(call)
-    call.books.approvals.decide(number, True, call.now, call.user.name, lambda proposal: perform(hand, proposal))
+    number = call.number()
+    decide(call, number, approved=True)
     return proposal_row(call.books.approvals.proposal(number))
 
 
@@ -35,7 +41,7 @@ def reject(call: Call) -> ProposalRow:
     number = call.number()
     if Role.APPROVER not in call.user.roles and call.books.approvals.proposal(number).proposed_by != call.user.name:
         raise SecurityFault("administrator.forbidden", "reject")
-    call.books.approvals.decide(number, False, call.now, call.user.name, lambda _: None)
+    decide(call, number, approved=False)
     return proposal_row(call.books.approvals.proposal(number))
 
 

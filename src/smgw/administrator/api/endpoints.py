@@ -136,8 +136,14 @@ def _shown(proposal: Proposal) -> msgspec.Raw:
 
 def require_role(endpoint: Endpoint, user: User) -> None:
     """Refuse who may not. Raises: SecurityFault administrator.forbidden."""
-    if endpoint.roles != ANYONE and not endpoint.roles.intersection(user.roles):
-        raise SecurityFault("administrator.forbidden", endpoint.summary)
+    if endpoint.roles != ANYONE:
+        require_any(endpoint.roles, user, endpoint.summary)
+
+
+def require_any(roles: frozenset[Role], user: User, deed: str) -> None:
+    """Demand one of the roles. Raises: SecurityFault administrator.forbidden."""
+    if not roles.intersection(user.roles):
+        raise SecurityFault("administrator.forbidden", deed)
 
 
 def admit(endpoint: Endpoint, call: Call) -> None:

@@ -1,10 +1,14 @@
 """Where gateways are called, calls, and how long gateways took to come. Source: WAN-04, ADM-03."""
 
+from typing import Literal
+
 import msgspec
 
-from smgw.administrator.api.endpoints import OPERATING, SEEING, Call, Endpoint
+from smgw.administrator.api.endpoints import OPERATING, SEEING, Call, Endpoint, ProposalRow
 from smgw.administrator.api.gateways import status_of
-from smgw.administrator.wakeup import Address, Statistics
+from smgw.administrator.api.submit import submit
+from smgw.administrator.orders import WakeUpOrder
+from smgw.administrator.wakeup import Address, Statistics, require_address
 from smgw.core.errors import Unavailable
 
 
@@ -19,8 +23,31 @@ class CallView(msgspec.Struct, frozen=True):
     """Show one call that was answered."""
 
     device_id: str
+    waited_ms: int | None
+    """From the first packet to the open channel; 0 when it stood already, null when nobody waited for it."""
+
+
+class WakeQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Say whether the answer waits for the gateway."""
+
+    wait: bool = True
+
+
+class WakeUpRow(msgspec.Struct, frozen=True):
+    """Show what became of one call."""
+
+    started_at: str
+    packets: int
     waited_ms: int
-    """From the first packet to the open channel; 0 when it stood already."""
+    state: Literal["calling", "answered", "given_up"]
+
+
+class WakeUpState(msgspec.Struct, frozen=True):
+    """Show whether a gateway is being called, and its last calls."""
+
+    calling: bool
+    calls: list[WakeUpRow]
+    """Newest first."""
 
 
 def statistics(call: Call) -> Statistics:
@@ -33,21 +60,23 @@ def address(call: Call) -> Address:
     return call.books.wake_ups.address(status_of(call).device_id)
 
 
-def set_address(call: Call) -> Address:
-    """Set where a gateway is called; the order to the gateway waits like any other."""
+def set_address(call: Call) -> Address | ProposalRow:
+    """Set where a gateway is called, or propose it; the order to the gateway waits like any other."""
     device_id, wanted = status_of(call).device_id, call.body
-    noted = Address(wanted.host, wanted.port, wanted.timestamp_order, wanted.on_wake_up)
-    with call.books.store.write():
-        call.books.wake_ups.set_address(device_id, noted, call.now, call.user.name)
-        if wanted.set_gateway:
-            settings = {"port": wanted.port, "timestamp_order": wanted.timestamp_order}
-            random = call.desk.random(16)
-            call.books.jobs.add(device_id, "PUT", "rts/wake-up", settings, at=call.now, actor=call.user.name, random=random)
-    return noted
+    noted = require_address(Address(wanted.host, wanted.port, wanted.timestamp_order, wanted.on_wake_up))
+    done = submit(call, "wake-up", f"call it at {noted.host}:{noted.port}", WakeUpOrder(device_id, noted, wanted.set_gateway))
+    return done if isinstance(done, ProposalRow) else noted
+
+
+def calls(call: Call) -> WakeUpState:
+    """Show whether a gateway is being called, and its last calls."""
+    device_id, caller = status_of(call).device_id, call.desk.office.caller
+    rows = [WakeUpRow(*row) for row in call.books.wake_ups.calls(device_id)]
+    return WakeUpState(caller is not None and caller.service.is_calling(device_id), rows)
 
 
 async def wake(call: Call) -> CallView:
-    """Call a gateway and wait until it comes, about two minutes at most. Raises: Unavailable wakeup.no_call_back."""
+    """Call a gateway, and wait until it comes, about two minutes at most. Raises: Unavailable wakeup.no_call_back."""
     device_id = status_of(call).device_id
     if call.books.inventory.is_connected(device_id):
         return CallView(device_id, 0)
@@ -56,12 +85,18 @@ async def wake(call: Call) -> CallView:
     if caller is None:
         raise Unavailable("wakeup.no_call_back", "calls are not made here")
     call.books.audit.note(call.now, call.user.name, "call by wake-up packet", device_id, "sent")
+    if not call.query.wait:
+        caller.service.ask(device_id)
+        return CallView(device_id, None)
     return CallView(device_id, await caller.service.call(device_id))
 
 
+_ONE = "/gateways/{device_id}/wake-up"
+
 ENDPOINTS = (
     Endpoint("GET", "/wake-ups", SEEING, statistics, "Sum up the calls by wake-up packet", Statistics),
-    Endpoint("GET", "/gateways/{device_id}/wake-up", SEEING, address, "Show where a gateway is called", Address),
-    Endpoint("PUT", "/gateways/{device_id}/wake-up", OPERATING, set_address, "Set where a gateway is called", Address, NewAddress),
-    Endpoint("POST", "/gateways/{device_id}/wake-up", OPERATING, wake, "Call a gateway by wake-up packet", CallView),
+    Endpoint("GET", _ONE, SEEING, address, "Show where a gateway is called", Address),
+    Endpoint("PUT", _ONE, OPERATING, set_address, "Set where a gateway is called", Address, NewAddress, may_propose=True),
+    Endpoint("GET", f"{_ONE}/calls", SEEING, calls, "Show the last calls of a gateway", WakeUpState),
+    Endpoint("POST", _ONE, OPERATING, wake, "Call a gateway by wake-up packet", CallView, query=WakeQuery),
 )
