@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.gateway.gateway_parts import administrator_identity, pki
+from tests.gateway.gateway_parts import administrator_identity, participant_identity, pki
 from tests.playbook.life_system import make_administrator
 from typer.testing import CliRunner
 
@@ -72,6 +72,9 @@ def test_a_gateway_is_commissioned_on_the_command_line(tmp_path: Path) -> None:
     waiting = Exchanges(books.store, books.audit, books.inventory).under_way(DEVICE)
     books.close()
     assert waiting is not None and waiting.reason == "personalisation"
+    emt = tmp_path / "emt.pem"
+    emt.write_bytes(participant_identity().triple.to_pem())
+    assert call(administrator_life.app, "enrol", DEVICE, "--seal", emt, "--data", administrator.path, code=5)["code"] == "pki.role"
 
 
 def test_a_wrong_pin_and_a_second_manufacture_are_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from smgw.administrator.books import Books
 from smgw.administrator.config import AdministratorFolder
+from smgw.administrator.enrolment import check_seal
 from smgw.administrator.exchanges import DECOMMISSION, RENEWAL, Exchange, Exchanges
 from smgw.administrator.initial_configuration import Address, load_authentication, make_initial_configuration
 from smgw.administrator.orders import EnrolmentOrder, ExchangeOrder, JobOrder, seal_of
@@ -80,6 +81,7 @@ def enrol_command(
             raise ConfigError("pki.file", f"{seal}: {problem.strerror}") from problem
         if str(triple.device_id) != str(DeviceId.parse(device)):
             raise UsageError("pki.name", f"the certificates are of {triple.device_id}")
+        check_seal(triple, load_identity(data, ADMINISTRATOR_KEYS).trust, _now())
         order = EnrolmentOrder(str(triple.device_id), seal_of(triple), _curve(curve))
         facts = done_locally(books, data, "enrolment", "enrol a new gateway", order, _waiting)
     show_facts(facts, as_json)
