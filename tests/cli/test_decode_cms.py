@@ -70,7 +70,9 @@ class TestRefused:
         assert code == 4
         assert "authEncryptedContentInfo" in text
         assert "FAULT: cms.algorithm" in text
-        assert as_json(run_cms, other)[1] == [{"ok": False, "code": "cms.algorithm", "offset": None, "detail": "content cipher"}]
+        assert as_json(run_cms, other)[1] == [
+            {"ok": False, "code": "cms.algorithm", "offset": None, "detail": "content cipher 2.16.840.1.101.3.4.1.2"}
+        ]
 
     def test_a_message_cut_off(self) -> None:
         assert as_json(run_cms, message()[:-1])[1][0]["offset"] == 1

@@ -133,7 +133,8 @@ def test_it_is_sent_as_one_datagram(files: Files) -> None:
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "code"),
     [
-        (("make", "nonsense", "--module", "m"), 4, "value.device_id"),
+        (("make", "nonsense", "--module", "m"), 3, "value.device_id"),
+        (("make", GATEWAY_ID, "--at", "yesterday", "--module", "m"), 3, "value.time"),
         (("make", GATEWAY_ID), 3, "key.choice"),
         (("make", GATEWAY_ID, "--key", "k"), 3, "key.choice"),
         (("make", GATEWAY_ID, "--key", "none", "--certificate", "sig.pem"), 3, "key.file"),
@@ -142,7 +143,7 @@ def test_it_is_sent_as_one_datagram(files: Files) -> None:
         (("make", GATEWAY_ID, "--key", "sig.key", "--certificate", "sig.pem", "--send", "nowhere"), 3, "key.choice"),
         (("make", GATEWAY_ID, "--key", "sig.key", "--certificate", "sig.pem", "--out", "-"), 3, "key.choice"),
         (("check", "none", "--certificate", "sig.pem"), 3, "key.file"),
-        (("check", "sig.pem", "--certificate", "sig.key"), 4, "pki.malformed"),
+        (("check", "sig.pem", "--certificate", "sig.key"), 3, "key.certificate"),
     ],
 )
 def test_what_can_not_be_done_is_said(

@@ -69,6 +69,39 @@ def test_we_verify_what_openssl_signs(lab: Lab) -> None:
     assert verified == CONTENT
 
 
+@pytest.mark.parametrize("digest", ["sha256", "sha384", "sha512"])
+def test_we_decrypt_aes_128_by_every_hash_of_the_key_derivation(lab: Lab, digest: str) -> None:
+    message = lab.openssl(
+        "-encrypt", "-aes-128-gcm", "-outform", "DER", "-recip", "enc.pem", "-keyopt", f"ecdh_kdf_md:{digest}", content=CONTENT
+    )
+    (lab.folder / "theirs.cms").write_bytes(message)
+    assert smgw(lab, "open", "theirs.cms", "opened", "--layer", "encrypted", *FOR_US) == CONTENT
+
+
+def test_openssl_decrypts_our_aes_128(lab: Lab) -> None:
+    message = smgw(lab, "seal", "content", "encrypted.cms", "--to", "enc.pem", "--layer", "encrypted", "--profile", "rfc5753")
+    assert lab.openssl("-decrypt", "-inform", "DER", "-inkey", "enc.key", "-recip", "enc.pem", content=message) == CONTENT
+
+
+def test_openssls_own_hash_of_the_key_derivation_is_refused_by_name(lab: Lab) -> None:
+    message = lab.openssl("-encrypt", "-aes-128-gcm", "-outform", "DER", "-recip", "enc.pem", content=CONTENT)
+    (lab.folder / "sha1.cms").write_bytes(message)
+    options = ("--layer", "encrypted", "--key", str(lab.folder / "enc.key"), "--certificate", str(lab.folder / "enc.pem"))
+    result = CliRunner().invoke(app, ["open", str(lab.folder / "sha1.cms"), *options])
+    assert (result.exit_code, "dhSinglePass-stdDH-sha1kdf" in result.stderr) == (5, True)
+
+
+def test_signatures_beside_their_content_go_both_ways(lab: Lab) -> None:
+    message = smgw(lab, "seal", "content", "beside.cms", "--layer", "signed", "--detached", *SIGNED_BY_US)
+    path = str(lab.folder / "content")
+    checked = lab.openssl("-verify", "-inform", "DER", "-CAfile", "ca.pem", "-purpose", "any", "-content", path, content=message)
+    assert checked == CONTENT
+    theirs = lab.openssl("-sign", "-outform", "DER", "-signer", "sig.pem", "-inkey", "sig.key", "-md", lab.curve.digest, content=CONTENT)
+    (lab.folder / "theirs.cms").write_bytes(theirs)
+    options = ("--layer", "signed", "--content", path, "--signer", "sig.pem", "--accept", "rfc5753")
+    assert smgw(lab, "open", "theirs.cms", "opened", *options) == CONTENT
+
+
 def test_a_whole_message_of_ours_is_taken_apart_and_opened_by_openssl(lab: Lab) -> None:
     message = smgw(lab, "seal", "content", "sealed.cms", "--to", "enc.pem", "--profile", "rfc5753", "--cipher", ours(lab), *SIGNED_BY_US)
     assert lab.openssl("-verify", "-inform", "DER", "-CAfile", "ca.pem", "-purpose", "any", content=message)

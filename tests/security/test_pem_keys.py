@@ -1,4 +1,4 @@
-"""Keys from PEM files: every curve of the policy, with and without a password, and nothing else."""
+"""Keys from files: every curve of the policy, with and without a password, and nothing else."""
 
 import hashlib
 
@@ -31,10 +31,23 @@ def test_keys_sign_the_same_every_time_and_agree(curve: str, form: PrivateFormat
     assert (keys.names(), keys.public_key("key"), len(keys.random(5))) == (["key"], key.public_key(), 5)
 
 
+@pytest.mark.parametrize("curve", CURVES)
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_keys_come_as_der_too(curve: str, form: PrivateFormat) -> None:
+    key = ec.generate_private_key(CURVES[curve]())
+    assert PemKeys().load("key", key.private_bytes(Encoding.DER, form, NoEncryption())) == key.public_key()
+    locked = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"right"))
+    assert PemKeys().load("key", locked, b"right") == key.public_key()
+    with pytest.raises(SmgwError, match=r"^key\.file.*[Pp]assword"):
+        PemKeys().load("key", locked)
+
+
 @pytest.mark.parametrize(
     ("data", "password", "code"),
     [
         (b"", None, "key.file"),
+        (b"\x30\x03\x02\x01\x01", None, "key.file"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", None, "key.file"),
         (b"-----BEGIN PRIVATE KEY-----\nnonsense\n-----END PRIVATE KEY-----\n", None, "key.file"),
         (pem(ed25519.Ed25519PrivateKey.generate()), None, "key.file"),
         (pem(ec.generate_private_key(ec.SECP521R1())), None, "pki.curve"),

@@ -1,7 +1,8 @@
 """`smgw content`: seal files for a recipient, open and explain what was sealed, show vectors: so that others can test their side."""
 
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,9 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 
 from smgw.cli import content_vector, decode_cms
+from smgw.cli.content_form import require_layer
 from smgw.cli.credentials import (
+    LIMIT,
     Party,
     certificate_of,
     described,
@@ -22,19 +25,23 @@ from smgw.cli.credentials import (
     resolver,
     write_file,
 )
+from smgw.cli.option_values import moment_of
 from smgw.codec.cms import algorithms as table
 from smgw.codec.cms import authenveloped, der
+from smgw.codec.cms.signed import read as read_signed
 from smgw.codec.cms.structures import AuthEnvelopedContentInfo, decode
-from smgw.core.errors import ConfigError, DecodeFault
-from smgw.core.instant import parse_time
+from smgw.core.errors import ConfigError, DecodeFault, LimitFault
 from smgw.pki.certificate_profiles import Kind
 from smgw.security.content import (
+    MAX_CONTENT_OCTETS,
     SignerClaim,
     SignerResolver,
     decrypt_envelope,
     encrypt_envelope,
     open_content,
+    sign_detached,
     sign_encapsulated,
+    verify_detached,
     verify_encapsulated,
 )
 from smgw.security.pem_keys import PemKeys
@@ -49,7 +56,7 @@ _Content = Annotated[Path, typer.Argument(help="File with the content, or - for 
 _Message = Annotated[Path, typer.Argument(help="File with the message (DER, PEM or hex), or - for standard input.", metavar="FILE")]
 _Output = Annotated[Path, typer.Option("--out", help="File to write; standard output when left out.", metavar="FILE")]
 _Folder = Annotated[Path | None, typer.Option("--module", help="Folder with security module and triple.", metavar="DIR")]
-_Key = Annotated[Path | None, typer.Option("--key", help="Private key, PEM; in place of --module.", metavar="FILE")]
+_Key = Annotated[Path | None, typer.Option("--key", help="Private key, PEM or DER; in place of --module.", metavar="FILE")]
 _Certificate = Annotated[Path | None, typer.Option("--certificate", help="Certificate of the key; PEM or DER.", metavar="FILE")]
 _Password = Annotated[Path | None, typer.Option("--password-file", help="File with the password of the key.", metavar="FILE")]
 _Layer = Annotated[Layer, typer.Option(help="The whole message, or one of its layers as other programs make and read them.")]
@@ -71,6 +78,9 @@ def seal_command(
     zlib: Annotated[bool, typer.Option("--zlib", help="Compress before encrypting.")] = False,
     with_certificate: Annotated[bool, typer.Option(help="Let the signer's certificate travel along.")] = True,
     layer: _Layer = "both",
+    detached: Annotated[
+        bool, typer.Option("--detached", help="Leave the content out of the signed layer; it travels beside the message.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Compress if asked, encrypt for the recipient, sign; writes DER.
@@ -80,9 +90,13 @@ def seal_command(
     """
     with faults_shown(as_json):
         require_out(out, as_json)
+        if detached and layer != "signed":
+            raise ConfigError("key.choice", "--detached is for --layer signed")
         facts: dict[str, Any] = {}
         signer = None if layer == "encrypted" else party(Kind.SIG, module, key, certificate, password)
         message = read_file(content)
+        if not detached:
+            _require_size(message)
         if layer != "signed":
             recipient = _recipient(to)
             facts["recipient"] = described(recipient)
@@ -95,12 +109,19 @@ def seal_command(
                 shared_info=shared_info,
                 compress=zlib,
             )
-        message = _as_content_info(message) if signer is None else _signed(message, signer, with_certificate)
+        message = _as_content_info(message) if signer is None else _signed(message, signer, with_certificate, detached)
+        _require_size(message)
         if signer is not None:
             facts["signer"] = described(signer.credential.certificate)
         write_file(out, message)
     if as_json:
         print_json({"ok": True, "layer": layer, "octets": len(message), **facts})
+
+
+def _require_size(data: bytes) -> None:
+    """Demand what a receiver takes: content and message are bounded alike. Raises: LimitFault cms.size."""
+    if len(data) > MAX_CONTENT_OCTETS:
+        raise LimitFault("cms.size", f"{len(data)} octets, at most {MAX_CONTENT_OCTETS}")
 
 
 def _recipient(path: Path | None) -> x509.Certificate:
@@ -124,7 +145,9 @@ def _bare(data: bytes) -> bytes | None:
     return None
 
 
-def _signed(data: bytes, signer: Party, with_certificate: bool) -> bytes:
+def _signed(data: bytes, signer: Party, with_certificate: bool, detached: bool) -> bytes:
+    if detached:
+        return sign_detached(data, module=signer.module, signer=signer.credential, include_certificate=with_certificate)
     envelope = _bare(data)
     return sign_encapsulated(
         data if envelope is None else envelope,
@@ -148,6 +171,9 @@ def open_command(
     accept: Annotated[table.OidProfile, typer.Option(help="Outer form that is accepted: strictly the guideline's, or RFC 5652's.")] = "tr",
     at: Annotated[str | None, typer.Option(help="Time at which --trust is asked; now when left out.", metavar="TIME")] = None,
     layer: _Layer = "both",
+    beside: Annotated[
+        Path | None, typer.Option("--content", help="What a detached signature signs; with --layer signed.", metavar="FILE")
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """Verify the signature, decrypt, decompress where needed; writes the content.
@@ -157,7 +183,10 @@ def open_command(
     """
     with faults_shown(as_json):
         require_out(out, as_json)
+        if beside is not None and layer != "signed":
+            raise ConfigError("key.choice", "--content is for --layer signed")
         data = decode_cms.single_message(read_file(message))
+        require_layer(data, layer)
         facts: dict[str, Any] = {}
 
         def found(claim: SignerClaim) -> x509.Certificate:
@@ -166,24 +195,47 @@ def open_command(
             return chosen
 
         if layer != "encrypted":
-            resolve = resolver(signer, trust, None if at is None else parse_time(at))
+            resolve = resolver(signer, trust, None if at is None else moment_of(at))
         ours = None if layer == "signed" else party(Kind.ENC, module, key, certificate, password)
-        if ours is None:
-            content = _verified(data, found, accept)
-        elif layer == "encrypted":
-            envelope = _bare(data)
-            if envelope is None:
-                raise DecodeFault("cms.structure", "no AuthEnvelopedData")
-            content = decrypt_envelope(authenveloped.read(envelope), module=ours.module, recipient=ours.credential)
+        if layer == "encrypted":
+            assert ours is not None
+            content = decrypt_envelope(_envelope(data), module=ours.module, recipient=ours.credential)
         else:
-            content = open_content(data, module=ours.module, recipient=ours.credential, signer=found, accept=accept).content
+            with _wider_form_named(accept):
+                if ours is not None:
+                    content = open_content(data, module=ours.module, recipient=ours.credential, signer=found, accept=accept).content
+                elif beside is not None:
+                    content = verify_detached(data, read_file(beside), signer=found, accept=accept, limit=LIMIT).content
+                else:
+                    content = _verified(data, found, accept)
         write_file(out, content)
     if as_json:
         print_json({"ok": True, "layer": layer, "octets": len(content), **facts})
 
 
+def _envelope(data: bytes) -> authenveloped.Envelope:
+    envelope = _bare(data)
+    if envelope is None:
+        # What is meant to be one says best itself what is wrong with it.
+        return authenveloped.read_content_info(data)
+    return authenveloped.read(envelope)
+
+
+@contextmanager
+def _wider_form_named(accept: str) -> Iterator[None]:
+    """Where the strict form is asked for and isn't there, say that there is a wider one."""
+    try:
+        yield
+    except DecodeFault as problem:
+        if accept != "tr" or problem.code != "cms.structure":
+            raise
+        raise DecodeFault(problem.code, f"{problem.detail}; --accept rfc5753 takes more forms", offset=problem.offset) from problem
+
+
 def _verified(data: bytes, signer: SignerResolver, accept: str) -> bytes:
     """Verify the outer layer alone and give what is inside."""
+    if read_signed(data).encapsulated_content_info.content is None:
+        raise ConfigError("key.choice", "a detached signature: name the content with --content")
     try:
         return verify_encapsulated(data, signer=signer, accept=accept).content
     except DecodeFault as not_data:

@@ -1,5 +1,6 @@
-"""Keys and certificates as commands name them: a folder with a security module, or a private key in PEM form with its certificate."""
+"""Keys and certificates as commands name them: a folder with a security module, or a private key in a file with its certificate."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,15 +10,17 @@ from typing import NamedTuple, Protocol
 import msgspec
 import typer
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from smgw.core.errors import CertificateRejected, ConfigError, SmgwError, Unavailable
+from smgw.core.errors import CertificateRejected, ConfigError, DecodeFault, SmgwError, Unavailable
 from smgw.net.identity import TRIPLE_FILE, open_module
 from smgw.pki.certificate_profiles import Kind
 from smgw.pki.chain import CertificateUse
 from smgw.pki.names import END_ENTITY_ROLES
+from smgw.pki.parsing import PARSE_FAULTS
 from smgw.pki.triple import kind_of, read_certificates
 from smgw.pki.trust import TrustStore
 from smgw.security.content import ContentKeys, Credential, SignerClaim, SignerResolver, key_identifier
@@ -25,7 +28,9 @@ from smgw.security.files import write_durably
 from smgw.security.pem_keys import PemKeys
 
 LIMIT = 64 << 20
-"""Octets of a file that are read at most."""
+"""Octets of a file at most; a larger one is refused, never cut."""
+
+_PEM_LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 
 
 class NamedKeys(ContentKeys, Protocol):
@@ -70,14 +75,18 @@ def require_out(out: Path, as_json: bool) -> None:
 
 
 def read_file(path: Path) -> bytes:
-    """Read a file, or standard input for `-`. Raises: ConfigError key.file."""
+    """Read a file of at most 64 MiB, or standard input for `-`. Raises: ConfigError key.file."""
     try:
         if str(path) == "-":
-            return typer.get_binary_stream("stdin").read(LIMIT)
-        with path.open("rb") as file:
-            return file.read(LIMIT)
+            data = typer.get_binary_stream("stdin").read(LIMIT + 1)
+        else:
+            with path.open("rb") as file:
+                data = file.read(LIMIT + 1)
     except OSError as problem:
         raise ConfigError("key.file", f"{path}: {problem.strerror}") from problem
+    if len(data) > LIMIT:
+        raise ConfigError("key.file", f"{path}: more than {LIMIT} octets")
+    return data
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -98,7 +107,7 @@ def party(kind: Kind, folder: Path | None, key: Path | None, certificate: Path |
     key.file, key.certificate when no certificate belongs to a key.
     """
     if (folder is None) == (key is None) or (key is not None and certificate is None):
-        raise ConfigError("key.choice", "a folder, or a key with its certificate")
+        raise ConfigError("key.choice", "either --module, or --key with --certificate")
     module: NamedKeys
     if folder is not None:
         module = open_module(folder)
@@ -111,32 +120,67 @@ def party(kind: Kind, folder: Path | None, key: Path | None, certificate: Path |
 
 
 def certificates(path: Path) -> list[x509.Certificate]:
-    """Read the certificates of a file. Raises: ConfigError key.file; DecodeFault pki.malformed."""
-    return read_certificates(read_file(path))
+    """Read the certificates of a file; keys and parameters beside them in a PEM file are passed over.
+
+    Raises: ConfigError key.file, key.certificate.
+    """
+    try:
+        return read_certificates(without_keys(read_file(path)))
+    except DecodeFault as problem:
+        raise ConfigError("key.certificate", f"{path}: {problem}") from problem
+
+
+def without_keys(data: bytes) -> bytes:
+    """Leave the private keys and curve parameters of a PEM text out; other octets are given as they are."""
+    for label in {match[1] for match in _PEM_LABEL.finditer(data)}:
+        if label.endswith((b"PRIVATE KEY", b"PARAMETERS")):
+            data = re.sub(b"-----BEGIN %b-----[^-]*-----END %b-----" % (label, label), b"", data)
+    return data
 
 
 def certificate_of(kind: Kind, path: Path) -> x509.Certificate:
-    """Give the certificate of a kind from a file with one or a triple. Raises: ConfigError key.file, key.certificate."""
+    """Give the certificate of a kind from a file with one, a triple or a chain. Raises: ConfigError key.file, key.certificate."""
     found = certificates(path)
-    fitting = [one for one in found if len(found) == 1 or _is(kind, one)]
-    if not fitting:
+    fitting = _of_kind(kind, found)
+    if fitting is None:
         raise ConfigError("key.certificate", f"{path}: no {kind} certificate")
-    return fitting[0]
+    return fitting
+
+
+def _of_kind(kind: Kind, found: list[x509.Certificate]) -> x509.Certificate | None:
+    """Choose the certificate of a kind; the only one that is no authority's is taken for any kind."""
+    of_kind = [one for one in found if _is(kind, one)]
+    leaves = [one for one in found if len(found) == 1 or not _is_authority(one)]
+    return of_kind[0] if of_kind else leaves[0] if len(leaves) == 1 else None
 
 
 def _credential(kind: Kind, module: NamedKeys, found: list[x509.Certificate], place: Path) -> Credential:
     names = {_spki(module.public_key(name)): name for name in module.names()}
-    for one in found:
-        key = one.public_key()
-        if (len(found) == 1 or _is(kind, one)) and isinstance(key, ec.EllipticCurvePublicKey) and _spki(key) in names:
-            return Credential(one, names[_spki(key)])
-    raise ConfigError("key.certificate", f"{place}: no {kind} certificate of a key that is held")
+    chosen = _of_kind(kind, [one for one in found if _key_octets(one) in names])
+    if chosen is None:
+        raise ConfigError("key.certificate", f"{place}: no {kind} certificate of a key that is held")
+    return Credential(chosen, names[_key_octets(chosen)])
+
+
+def _key_octets(certificate: x509.Certificate) -> bytes:
+    try:
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return b""
+    return _spki(key) if isinstance(key, ec.EllipticCurvePublicKey) else b""
 
 
 def _is(kind: Kind, certificate: x509.Certificate) -> bool:
     try:
         return kind_of(certificate) is kind
     except CertificateRejected:
+        return False
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, *PARSE_FAULTS):
         return False
 
 
@@ -150,7 +194,7 @@ def resolver(signer: Path | None, trust: Path | None, now: datetime | None = Non
     Raises: ConfigError key.choice when neither or both are named.
     """
     if (signer is None) == (trust is None):
-        raise ConfigError("key.choice", "the signer's certificate, or a trust folder")
+        raise ConfigError("key.choice", "either --signer or --trust")
     if signer is not None:
         pinned = certificate_of(Kind.SIG, signer)
         return lambda _claim: pinned
@@ -160,7 +204,7 @@ def resolver(signer: Path | None, trust: Path | None, now: datetime | None = Non
     def trusted(claim: SignerClaim) -> x509.Certificate:
         carried = claim.certificate
         if carried is None:
-            raise ConfigError("key.choice", "the message carries no certificate: name the signer's")
+            raise ConfigError("key.choice", "the message carries no certificate: name the signer's with --signer")
         moment = now or datetime.now(UTC)
         return store.validate(carried, now=moment, use=CertificateUse.SIG, roles=END_ENTITY_ROLES).certificate
 

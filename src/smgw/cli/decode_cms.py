@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID
 
+from smgw.cli.content_form import content_type_of, require_known
 from smgw.cli.hex_input import unhexed
 from smgw.codec.cms import algorithms as table
 from smgw.codec.cms import authenveloped, signed
@@ -162,15 +163,14 @@ def _hex(octets: bytes | None) -> str | None:
 
 
 def _cms_summary(der: bytes) -> dict[str, Any]:
-    try:
-        signed_data = signed.read(der, limit=len(der))
-    except DecodeFault as not_signed:
-        try:
-            envelope = authenveloped.read_content_info(der)
-        except DecodeFault:
-            raise not_signed from None
+    content_type = content_type_of(der)
+    if content_type is not None:
+        require_known(content_type)
+    if content_type == table.ID_AUTH_ENVELOPED_DATA:
+        envelope = authenveloped.read_content_info(der)
         types = ["id-ct-authEnvelopedData", _oid_name(envelope.content_type)]
         return {"content_types": types, "size": len(der), **_envelope_summary(envelope)}
+    signed_data = signed.read(der, limit=len(der))
     encapsulated = signed_data.encapsulated_content_info
     types = ["id-signedData", _oid_name(encapsulated.content_type)]
     summary = {"content_types": types, "size": len(der), "detached": encapsulated.content is None, **_signer_summary(signed_data)}

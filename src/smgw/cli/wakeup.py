@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from smgw.cli.credentials import certificate_of, described, faults_shown, party, print_json, read_file, require_out, write_file
 from smgw.cli.hex_input import unhexed
+from smgw.cli.option_values import device_id_of, moment_of
 from smgw.codec.wakeup import decode_packet, moment_text, recipient_id
 from smgw.core.errors import ConfigError, PeerFault, Unavailable
-from smgw.core.identifiers import DeviceId
-from smgw.core.instant import parse_time, utc_text
+from smgw.core.instant import utc_text
 from smgw.pki.certificate_profiles import Kind
 from smgw.protocol.wakeup_guard import CHECKS, NEVER, Case, WakeUpRules, checks
 from smgw.security.wakeup import make_packet
@@ -30,7 +30,7 @@ def make_command(
     module: Annotated[
         Path | None, typer.Option("--module", help="Folder with the administrator's security module and triple.", metavar="DIR")
     ] = None,
-    key: Annotated[Path | None, typer.Option("--key", help="Private key, PEM; in place of --module.", metavar="FILE")] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="Private key, PEM or DER; in place of --module.", metavar="FILE")] = None,
     certificate: Annotated[Path | None, typer.Option("--certificate", help="Certificate of the key; PEM or DER.", metavar="FILE")] = None,
     password: Annotated[Path | None, typer.Option("--password-file", help="File with the password of the key.", metavar="FILE")] = None,
     at: Annotated[str | None, typer.Option(help="Time of the packet; now when left out.", metavar="TIME")] = None,
@@ -47,8 +47,8 @@ def make_command(
     with faults_shown(as_json):
         if out is not None:
             require_out(out, as_json)
-        device = DeviceId.parse(gateway)
-        moment = datetime.now(UTC) if at is None else parse_time(at)
+        device = device_id_of(gateway)
+        moment = datetime.now(UTC) if at is None else moment_of(at)
         signer = party(Kind.SIG, module, key, certificate, password)
         packet = make_packet(device, moment, module=signer.module, signer=signer.credential, order=order)
         if out is not None:
@@ -101,7 +101,7 @@ def check_command(
 ) -> None:
     """Check a packet as a gateway does, check by check. Exit code 0: accepted, 4 or 5: refused, with the reason."""
     with faults_shown(as_json):
-        now = datetime.now(UTC) if at is None else parse_time(at)
+        now = datetime.now(UTC) if at is None else moment_of(at)
         sig = certificate_of(Kind.SIG, certificate)
         public_key = sig.public_key()
         if not isinstance(public_key, ec.EllipticCurvePublicKey):
@@ -116,9 +116,9 @@ def check_command(
             fault = problem
         results.append(_result("format", fault))
         if fault is None:
-            recipient = packet.recipient if gateway is None else DeviceId.parse(gateway).to_wake_up()
+            recipient = packet.recipient if gateway is None else device_id_of(gateway).to_wake_up()
             rules = WakeUpRules(recipient, public_key, sig.not_valid_before_utc, sig.not_valid_after_utc, timedelta(seconds=window), order)
-            case = Case(packet, rules, now, True, NEVER if last is None else int(parse_time(last).timestamp()), None)
+            case = Case(packet, rules, now, True, NEVER if last is None else int(moment_of(last).timestamp()), None)
             facts |= {"recipient": str(recipient_id(packet.recipient) or packet.recipient.hex()), "time": moment_text(case.seconds)}
             for name, fault in checks(case):
                 results.append(_result(name, fault))

@@ -199,7 +199,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "command.body": ErrorCode("The body of a command has not its form", "The detail names the field."),
     "command.profile": ErrorCode("A profile does not fit its rules or the other profiles", "The detail names the field; correct the profile and send it with a higher version."),
     # keys and files of commands (see smgw.cli.credentials)
-    "key.file": ErrorCode("A file can't be read, or holds no key", "Private keys are PEM, on a curve of the crypto policy; encrypted ones need --password-file."),
+    "key.file": ErrorCode("A file can't be read, or holds no key", "Private keys are PEM or DER, PKCS#8 or SEC 1, on a curve of the crypto policy; encrypted ones need --password-file."),
     "key.output": ErrorCode("The result can't be written", "Check free space and rights."),
     "key.choice": ErrorCode("Something is missing, or named twice", "The detail says what is needed; see --help."),
     "key.certificate": ErrorCode("No certificate of the kind that is needed, or none of the key", "Name it with --certificate; signing takes the SIG, encrypting the ENC certificate."),

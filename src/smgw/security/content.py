@@ -296,7 +296,7 @@ def _verify(
         der_message, signer=lambda claim: _signing_party(resolver(claim)), accept=accept, detached_content=detached, limit=limit
     )
     if message.content_type != content_type:
-        raise DecodeFault("cms.structure", "signed content of another type")
+        raise DecodeFault("cms.structure", f"signed content of another type: {message.content_type.dotted_string[:64]}")
     return message
 
 

@@ -1,8 +1,9 @@
-"""Private keys from PEM files: for trials against other programs, never for a gateway, whose keys stay in its security module."""
+"""Private keys from files, PEM or DER: for trials against other programs, never for a gateway, whose keys stay in its security module."""
 
 import os
 import re
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
@@ -19,17 +20,20 @@ class PemKeys:
         self._keys: dict[str, ec.EllipticCurvePrivateKey] = {}
 
     def load(self, name: str, data: bytes, password: bytes | None = None) -> ec.EllipticCurvePublicKey:
-        """Take the private key of a PEM text under a name; what stands beside it is passed over.
+        """Take a private key under a name: PKCS#8 or SEC 1, as DER or as PEM, where what stands beside it is passed over.
 
         Raises: ConfigError key.file for what is no key, needs a password or another one; SecurityFault pki.curve.
         """
         block = _BLOCK.search(data)
-        if block is None:
-            raise ConfigError("key.file", f"{name}: no private key in PEM form")
+        if block is None and b"-----BEGIN" in data:
+            raise ConfigError("key.file", f"{name}: no private key among the PEM blocks")
         try:
-            key = serialization.load_pem_private_key(block[0], password)
-        except (ValueError, TypeError) as problem:
-            raise ConfigError("key.file", f"{name}: {str(problem)[:80]}") from problem
+            if block is None:
+                key = serialization.load_der_private_key(data, password)
+            else:
+                key = serialization.load_pem_private_key(block[0], password)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as problem:
+            raise ConfigError("key.file", f"{name}: {_reason(problem)}") from problem
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ConfigError("key.file", f"{name}: not an elliptic-curve key")
         curve_name(key.public_key())
@@ -66,3 +70,11 @@ class PemKeys:
         if name not in self._keys:
             raise UsageError("module.no_key", name)
         return self._keys[name]
+
+
+def _reason(problem: Exception) -> str:
+    """Say in a few words why a key can't be read; the library's own words may fill pages."""
+    text = str(problem)
+    if isinstance(problem, TypeError) or "password" in text.lower():
+        return text[:80]
+    return "not a private key as PEM or DER, PKCS#8 or SEC 1, on a named curve"

@@ -34,15 +34,15 @@ def test_no_key_identifier() -> None:
         party_of(certificate(ec.generate_private_key(ec.SECP256R1()).public_key(), "x.EMT", with_key_id=False))
 
 
-def test_no_key_usage() -> None:
+def test_a_certificate_that_names_no_usage_may_be_used_for_both() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     bare = (
         x509.CertificateBuilder(NAME, NAME, key.public_key(), 1, NOT_BEFORE, NOT_AFTER)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    with pytest.raises(CertificateRejected, match=r"^cms\.certificate"):
-        party_of(bare)
+    party = party_of(bare)
+    assert (party.may_sign, party.may_agree) == (True, True)
 
 
 def test_extensions_that_can_not_be_read() -> None:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from smgw.codec.cms import algorithms as table
 from smgw.codec.cms import der
+from smgw.codec.cms.oid_names import OID_NAMES
 from smgw.codec.cms.party import Party
 from smgw.codec.cms.structures import (
     AuthEnvelopedContentInfo,
@@ -223,7 +224,7 @@ def _check(data: AuthEnvelopedData) -> Envelope:
     algorithm = body.content_encryption_algorithm
     suite = table.CONTENT_CIPHER_BY_OID.get(algorithm.algorithm)
     if suite is None:
-        raise SecurityFault("cms.algorithm", "content cipher")
+        raise SecurityFault("cms.algorithm", f"content cipher {_named(algorithm.algorithm)}")
     iv = _checked_iv(suite, algorithm.parameters)
     aad = _checked_attributes(data, suite, algorithm.parameters)
     wrapped_keys: list[WrappedKey] = []
@@ -245,7 +246,8 @@ def _add_wrapped_keys(found: list[WrappedKey], info: KeyAgreeRecipientInfo, suit
     wrap_algorithm = info.key_encryption_algorithm.parameters
     wrap = table.KEY_WRAP_BY_OID.get(wrap_algorithm.algorithm)
     if agreement is None or wrap is None or wrap.key_octets < suite.key_octets:
-        raise SecurityFault("cms.algorithm", "key agreement or key wrap")
+        pair = (info.key_encryption_algorithm.algorithm, wrap_algorithm.algorithm)
+        raise SecurityFault("cms.algorithm", " with ".join(_named(one) for one in pair))
     if originator.algorithm.algorithm != table.ID_EC_PUBLIC_KEY or isinstance(named_curve, asn1.Null):
         raise SecurityFault("cms.algorithm", "originator key")
     if originator.public_key.padding_bits() or isinstance(wrap_algorithm.parameters, table.Oid):
@@ -255,6 +257,10 @@ def _add_wrapped_keys(found: list[WrappedKey], info: KeyAgreeRecipientInfo, suit
         rid, by_key_id = key.rid, isinstance(key.rid, RecipientKeyIdentifier)
         name = asn1.encode_der(rid) if isinstance(rid, IssuerAndSerialNumber) else rid.subject_key_identifier
         found.append(WrappedKey(name, by_key_id, point, named_curve, agreement, wrap, key.encrypted_key))
+
+
+def _named(oid: table.Oid) -> str:
+    return OID_NAMES.get(oid.dotted_string, oid.dotted_string[:64])
 
 
 def _checked_iv(suite: table.ContentCipher, parameters: CipherParameters | None) -> bytes:

@@ -17,7 +17,8 @@ class Party(NamedTuple):
     """Hold the parts of a sender's or receiver's certificate that messages name or use.
 
     `key_id` is the subject key identifier, `issuer_and_serial` the DER of IssuerAndSerialNumber, `encoded` the certificate's
-    DER.
+    DER. A certificate without key usage may be used for both (RFC 5280 4.2.1.3); that those of the SM-PKI name theirs is the path check's
+    demand.
     """
 
     key_id: bytes
@@ -31,17 +32,19 @@ class Party(NamedTuple):
 
 
 def party_of(certificate: x509.Certificate) -> Party:
-    """Read a certificate; key usage and subject key identifier must be there.
+    """Read a certificate; the subject key identifier must be there.
 
     Raises: CertificateRejected cms.certificate.
     """
     try:
         key_id = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+        usages = [one.value for one in certificate.extensions if isinstance(one.value, x509.KeyUsage)]
         public_key = certificate.public_key()
         issuer = certificate.issuer.public_bytes()
         serial_number = asn1.encode_der(certificate.serial_number)
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, UnsupportedAlgorithm, Warning) as error:
+    except x509.ExtensionNotFound as error:
+        raise CertificateRejected("cms.certificate", "no subject key identifier") from error
+    except (ValueError, x509.DuplicateExtension, UnsupportedAlgorithm, Warning) as error:
         raise CertificateRejected("cms.certificate") from error
     if not isinstance(public_key, ec.EllipticCurvePublicKey) or public_key.curve.name not in table.CURVES:
         raise CertificateRejected("cms.certificate", "not a key on a curve of the profile")
@@ -52,6 +55,6 @@ def party_of(certificate: x509.Certificate) -> Party:
         certificate.public_bytes(Encoding.DER),
         public_key,
         table.CURVES[public_key.curve.name],
-        may_sign=usage.digital_signature,
-        may_agree=usage.key_agreement,
+        may_sign=all(usage.digital_signature for usage in usages),
+        may_agree=all(usage.key_agreement for usage in usages),
     )

@@ -134,6 +134,14 @@ class AuthEnvelopedContentInfo:
 
 
 @asn1.sequence
+class AnyContentInfo:
+    """Hold a structure of any type, to say what it is."""
+
+    content_type: Oid
+    content: Annotated[TLV, Explicit(0)]
+
+
+@asn1.sequence
 class EncapsulatedContentInfo:
     """Hold signed or compressed content; absent content is signed detached."""
 
