@@ -1,6 +1,8 @@
 """`smgw up`: options that can't be meant are refused before anything is made, faults are one line with a code."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,23 @@ def test_a_fault_is_one_line_with_a_code_and_no_trace(
     assert result.stderr.strip().endswith(f"[{code}]")
     assert "Traceback" not in result.output
     assert as_json == [] or result.stdout == ""
+
+
+@pytest.mark.req("ADM-01")
+def test_a_fleet_that_needs_more_open_files_than_the_system_allows_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    limited = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1024)); runpy.run_module('smgw', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, "up", "--data", str(tmp_path / "data"), "--fleet", "101"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 3
+    assert done.stderr.strip().endswith("[simulation.files]")
+    assert "100 need 1400, the hard limit is 1024" in done.stderr
+    assert [path.name for path in (tmp_path / "data").iterdir() if path.is_dir() and path.name != "run"] == []
 
 
 def test_a_data_folder_that_can_t_be_one_is_a_fault_with_a_code(tmp_path: Path) -> None:

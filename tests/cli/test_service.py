@@ -5,6 +5,8 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from io import StringIO, TextIOWrapper
 from pathlib import Path
@@ -167,3 +169,16 @@ def test_diagnostics_go_to_standard_error_and_never_to_a_file(tmp_path: Path, ca
     out, err = capsys.readouterr()
     assert out == ""
     assert [line["event"] for line in lines(err)] == ["loud"]
+
+
+@pytest.mark.req("ADM-01")
+def test_the_limit_of_open_files_is_raised_to_what_the_system_grants() -> None:
+    program = (
+        "from resource import RLIMIT_NOFILE, getrlimit, setrlimit\n"
+        "setrlimit(RLIMIT_NOFILE, (64, 900))\n"
+        "from smgw.cli.service import allow_many_connections\n"
+        "allow_many_connections()\n"
+        "print(getrlimit(RLIMIT_NOFILE))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "(900, 900)"

@@ -1,23 +1,26 @@
 """A fleet in one process: every member is enrolled once, and one that fails ends no other."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from shutil import copytree
 from tempfile import mkdtemp
+from threading import Event
 
 import pytest
 
 from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorFolder
+from smgw.core.errors import Unavailable
 from smgw.core.profiles import EvaluationProfile
 from smgw.net.clock import ManualClock
 from smgw.participant.config import ParticipantFolder, provision_participant
 from smgw.participant.database import connect
 from smgw.participant.registry import Registry
-from smgw.simulation.fleet import Fleet, Member, found_fleet
+from smgw.simulation.fleet import Fleet, Member, Shared, found_fleet
 from smgw.simulation.provisioning import DEFAULT_GATEWAY_ID, PARTNER_ID, Layout, Ports, System, found_identities
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -72,3 +75,45 @@ async def test_a_member_that_fails_is_told_and_ends_no_other(layout: Layout) -> 
     assert fleet.failed == {FIRST.device_id: "gateway.config"}
     assert (counters["gateways"], counters["failed"]) == (2, 1)
     assert counters["log_entries"]
+
+
+def test_threads_that_ask_within_a_moment_share_one_look() -> None:
+    looks: list[int] = []
+    inside, go_on = Event(), Event()
+
+    def look() -> int:
+        looks.append(len(looks))
+        inside.set()
+        go_on.wait(10)
+        return looks[-1]
+
+    shared = Shared(look)
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(shared) for _ in range(4)]
+        inside.wait(10)
+        go_on.set()
+        assert [answer.result(10) for answer in asked] == [0, 0, 0, 0]
+
+
+@pytest.mark.req("STATE-03")
+def test_a_look_is_not_taken_for_the_present_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smgw.simulation.fleet.LOOK_S", 0.0)
+    found = iter(range(9))
+    shared = Shared(lambda: next(found))
+    assert [shared(), shared()] == [0, 1]
+
+
+@pytest.mark.req("STATE-03")
+def test_a_look_that_failed_is_nobody_s_answer() -> None:
+    answers = iter((Unavailable("net.listeners"), 7))
+
+    def look() -> int:
+        answer = next(answers)
+        if isinstance(answer, Unavailable):
+            raise answer
+        return answer
+
+    shared = Shared(look)
+    with pytest.raises(Unavailable):
+        shared()
+    assert shared() == 7

@@ -404,6 +404,10 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "simulation.profile": ErrorCode("There is no such simulated household", "Take flat, household, heat-pump, solar or prosumer, at a time from 2025 on."),
     "simulation.dump": ErrorCode("That recording can't be replayed", "Give the path of a dump of 1 octet to 64 MiB."),
     "simulation.fault": ErrorCode("That names no fault of a meter line", "Write NAME=PROBABILITY, for example bitflip=0.01."),
+    "simulation.files": ErrorCode(
+        "So many virtual gateways need more open files than the system allows",
+        "Raise the hard limit (`ulimit -Hn`), or take fewer gateways.",
+    ),
     "simulation.interval": ErrorCode("Telegrams can't follow each other that fast", "Take an interval of at least 0.01 s."),
     # transparency files after AR 2418-6 (see smgw.codec.trudi_xml, smgw.transparency)
     "trudi.syntax": ErrorCode("The file is not well-formed XML", "The detail names the line; ask for the file again."),

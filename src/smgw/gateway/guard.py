@@ -1,6 +1,6 @@
 """Watch over one gateway: its start, its tests, its limits and what it deletes. Source: STATE-01, STATE-03, STATE-04, MEAS-04."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 
@@ -42,6 +42,7 @@ class Guard:
         han_port: Callable[[], int],
         wake_up: Callable[[], tuple[str, int]],
         listeners: Callable[[], Iterable[Listener]],
+        installed: Callable[[], Mapping[str, str]],
         technician_port: Callable[[], int],
     ) -> None:
         self._folder = folder
@@ -54,6 +55,7 @@ class Guard:
         self._han_port = han_port
         self._wake_up = wake_up
         self._listeners = listeners
+        self._installed = installed
         self._technician_port = technician_port
         self._record = boot.load_record(folder)
         self._files = running_files()
@@ -92,6 +94,7 @@ class Guard:
             program_hash=self.program_hash,
             networks=Networks(*place, listeners=self._listeners, wake_up=self._wake_up(), technician_port=self._technician_port()),
             full=lambda journal: full_stores(journal, config.limits),
+            installed=self._installed,
         )
 
     def _verify_completely(self, journal: Journal) -> None:

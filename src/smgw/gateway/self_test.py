@@ -4,7 +4,7 @@ Source: STATE-03.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -44,10 +44,12 @@ class Subject(NamedTuple):
     networks: Networks
     full: Callable[[Journal], list[str]]
     """Names the stores that reached their limit."""
+    installed: Callable[[], Mapping[str, str]] = installed_files
+    """Hashes every file of the program as it is installed now."""
 
 
 def _program(subject: Subject) -> None:
-    if program_hash(installed_files()) != subject.program_hash:
+    if program_hash(subject.installed()) != subject.program_hash:
         raise DomainFault("self_test.program")
 
 

@@ -4,7 +4,7 @@ The way of a reading: link reader -> acquisition -> reading store (journal, eval
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from importlib.metadata import version
@@ -31,6 +31,7 @@ from smgw.gateway.delivery import MAX_FORMER, Pump, Sender
 from smgw.gateway.evaluation import Evaluation
 from smgw.gateway.firmware import Firmware, Host
 from smgw.gateway.firmware import Parts as FirmwareParts
+from smgw.gateway.firmware_model import installed_files
 from smgw.gateway.gpio import KernelLamps, drive_lamps
 from smgw.gateway.guard import Guard
 from smgw.gateway.han.journal_data import JournalData
@@ -88,6 +89,7 @@ class Gateway:
         host: Host | None = None,
         listeners: Callable[[], Iterable[Listener]] = own_listeners,
         keeper: LifeKeeper | None = None,
+        installed: Callable[[], Mapping[str, str]] = installed_files,
     ) -> None:
         self._folder = folder
         self._life = keeper or LifeKeeper.beside(folder, base_clock)
@@ -126,6 +128,7 @@ class Gateway:
             han_port=lambda: self._consumers.port,
             wake_up=lambda: self.receiver.place,
             listeners=listeners,
+            installed=installed,
             technician_port=lambda: self.technicians.port,
         )
         self.evaluation = Evaluation(self.journal, self.recorder, str(self.device_id), self.identity.module.random)

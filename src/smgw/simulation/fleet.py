@@ -5,26 +5,29 @@ Source: ADM-01; 50-headend-scale 1.
 """
 
 import asyncio
+import resource
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from time import monotonic, sleep
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 import structlog
 
 from smgw.administrator.books import Books, open_books
 from smgw.administrator.config import AdministratorFolder
-from smgw.core.errors import SmgwError
+from smgw.core.errors import ConfigError, SmgwError, Unavailable
 from smgw.core.identifiers import DeviceId
 from smgw.core.profiles import EvaluationProfile, Profile, profile_key
 from smgw.gateway.boot import sign_program
 from smgw.gateway.config import AdministratorConfig, GatewayConfig, GatewayFolder, LinkConfig
+from smgw.gateway.firmware_model import installed_files
 from smgw.gateway.service import Gateway
 from smgw.net.clock import ClockPort
-from smgw.net.links import open_pty
+from smgw.net.links import PtyPort, open_pty
 from smgw.net.listeners import Listener, own_listeners
 from smgw.participant.config import ParticipantFolder
 from smgw.participant.database import connect
@@ -56,10 +59,13 @@ START_S = 10.0
 """So long a starting member holds up the next ones; an administrator that can't be reached holds up nobody for ever."""
 SPREAD = 97
 """Meters send at so many different moments of an interval: in a street no two meters send together for long."""
-LOOKS, LOOK_S = 10, 0.2
+LOOKS, LOOK_S = 4, 1.0
 """So often, and so far apart in seconds, is looked again at what listens when a port is nobody's."""
 LIMIT = 5_000
 """Largest fleet of one process."""
+FILES = 12
+"""Open files of a gateway at most: both ends of the meter's line, journal, lock, consumer's port, connections, the self-test's own."""
+FILES_BESIDE = 200
 
 
 class Member(NamedTuple):
@@ -76,6 +82,14 @@ class Member(NamedTuple):
     def meter_id(self) -> str:
         """Give its meter's id."""
         return str(DeviceId("1", "SGW", 0, FIRST_NUMBER + self.number))
+
+
+def require_files(count: int) -> None:
+    """Demand that the system allows as many open files as so many virtual gateways need. Raises: ConfigError simulation.files."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = FILES_BESIDE + count * FILES
+    if count and resource.RLIM_INFINITY != most < needed:
+        raise ConfigError("simulation.files", f"{count} need {needed}, the hard limit is {most}")
 
 
 def members(count: int) -> Iterator[Member]:
@@ -141,6 +155,36 @@ def found_fleet(layout: Layout, system: System, identities: Mapping[Role, Certif
             enrol(member, found_member(layout.fleet, member, around), around, books, Registry(connection))
 
 
+def _line(place: Path) -> PtyPort:
+    """Open a meter's line. Raises: Unavailable link.lost when the system has no more terminals or files."""
+    try:
+        return open_pty(place)
+    except OSError as problem:
+        raise Unavailable("link.lost", str(problem)) from problem
+
+
+_T = TypeVar("_T")
+
+
+class Shared(Generic[_T]):
+    """Answer many threads that ask within a moment by looking once; each gets a look that is at most `LOOK_S` old.
+
+    A thousand gateways of one process share its listening sockets and its program. Each still judges by itself what was found.
+    """
+
+    def __init__(self, look: Callable[[], _T]) -> None:
+        self._look = look
+        self._lock = Lock()
+        self._seen: tuple[float, _T] | None = None
+
+    def __call__(self) -> _T:
+        """Give what is seen. Raises: as the look."""
+        with self._lock:
+            if self._seen is None or monotonic() >= self._seen[0] + LOOK_S:
+                self._seen = monotonic(), self._look()
+            return self._seen[1]
+
+
 class Fleet:
     """Run the gateways of a folder."""
 
@@ -150,12 +194,17 @@ class Fleet:
         self._interval = interval
         self._starting = asyncio.Semaphore(STARTS_AT_ONCE)
         self._gateways: dict[str, Gateway] = {}
-        self._listened: tuple[float, list[Listener]] = 0.0, []
+        self._found = Shared(own_listeners)
+        self._installed = Shared(installed_files)
         self.measuring = 0
         self.failed: dict[str, str] = {}
 
     async def run(self, ready: Callable[[dict[str, object]], None], stop: asyncio.Event) -> dict[str, object]:
-        """Serve until the event is set; gives the counters of all together. A member that fails is told and does not end the others."""
+        """Serve until the event is set; gives the counters of all together. A member that fails is told and does not end the others.
+
+        Raises: ConfigError simulation.files.
+        """
+        require_files(len(self._folders))
         tasks = [asyncio.create_task(self._run_member(folder, stop), name=folder.path.name) for folder in self._folders]
         ready({"role": "fleet", "gateways": len(self._folders)})
         totals: dict[str, int] = {}
@@ -173,8 +222,8 @@ class Fleet:
             if stop.is_set():
                 up.set()
                 return {}
-            line = open_pty(folder.path / "meter.tty")
-            gateway = Gateway(folder, self._clock, listeners=lambda: self._listeners(name))
+            line = _line(folder.path / "meter.tty")
+            gateway = Gateway(folder, self._clock, listeners=lambda: self._listeners(name), installed=self._installed)
             self._gateways[name] = gateway
             meter = SmlMeter(DeviceId.parse("1" + name[1:]), Household("household", int(name[-8:])))
             port = MeterPort(
@@ -210,12 +259,6 @@ class Fleet:
                 break
             sleep(LOOK_S)
         return left
-
-    def _found(self) -> list[Listener]:
-        """List what listens in this process as it was at most a moment ago: many members ask at once."""
-        if monotonic() >= self._listened[0] + LOOK_S:
-            self._listened = monotonic(), own_listeners()
-        return self._listened[1]
 
     async def _let_next(self, up: asyncio.Event) -> None:
         """Let the next member start once one is up, or takes too long."""

@@ -28,7 +28,7 @@ from smgw.participant.config import provision_participant
 from smgw.pki.names import Role
 from smgw.security.files import write_durably
 from smgw.simulation.discovery import meter_of_dump, meter_of_link
-from smgw.simulation.fleet import found_fleet
+from smgw.simulation.fleet import found_fleet, require_files
 from smgw.simulation.processes import STOP_S, Processes
 from smgw.simulation.provisioning import (
     CONSUMER_NAME,
@@ -158,6 +158,7 @@ class Launcher:
                 held = msgspec.json.decode(self._layout.state.read_bytes(), type=System)
             except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
                 raise ConfigError("up.state", str(problem)[:200]) from problem
+        require_files((self._options.fleet or (held.fleet if held else 1)) - 1)
         self._heard = {meter.source for meter in held.meters} if held is not None else set[str]()
         start = self._start_time(held)
         meters = _with_removed(await self._meters(held), held, start)
