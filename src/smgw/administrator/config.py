@@ -58,6 +58,8 @@ class Mail(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
     """Port of the server."""
     starttls: bool = True
     """Whether the connection is protected by STARTTLS; without protection no password is sent."""
+    implicit_tls: bool = False
+    """Whether TLS begins with the first octet, as on port 465; then `starttls` says nothing."""
     user: str = ""
     """Name to log in with; empty: no log-in."""
     password_file: str = ""

@@ -191,13 +191,26 @@ def _mail(channel: Mail, told: Told, folder: Path) -> None:
     message["Message-ID"] = f"<{told.id}.{hashlib.sha256(told.opened_at.encode()).hexdigest()[:16]}@{told.administrator}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("\n".join(f"{name}: {value}" for name, value in msgspec.to_builtins(told).items() if value) + "\n")
-    login = _login(channel, folder, protected=channel.starttls)
-    with smtplib.SMTP(channel.host, channel.port, timeout=SEND_S) as server:
-        if channel.starttls:
-            server.starttls(context=_tls(channel.ca_file, folder))
+    login = _login(channel, folder, protected=channel.starttls or channel.implicit_tls)
+    context = _tls(channel.ca_file, folder) if channel.starttls or channel.implicit_tls else None
+    with _smtp(channel, context) as server:
         if login is not None:
             server.login(login[0], login[1].decode())
         server.send_message(message)
+
+
+def _smtp(channel: Mail, context: ssl.SSLContext | None) -> smtplib.SMTP:
+    """Connect to the server that takes the mail; nothing but the greeting goes over an unprotected line unless it shall stay so."""
+    if context is not None and channel.implicit_tls:
+        return smtplib.SMTP_SSL(channel.host, channel.port, timeout=SEND_S, context=context)
+    server = smtplib.SMTP(channel.host, channel.port, timeout=SEND_S)
+    try:
+        if context is not None:
+            server.starttls(context=context)
+    except BaseException:
+        server.close()
+        raise
+    return server
 
 
 def _login(channel: Mail | Mqtt, folder: Path, *, protected: bool) -> tuple[str, bytes] | None:
