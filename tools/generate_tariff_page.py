@@ -30,7 +30,8 @@ Common rules:
 - Register periods are aligned to the full hour UTC. Days, months and switching times are those of Europe/Berlin, with days of 23 and 25 hours.
 - What is missing is marked and never filled; what is doubled or out of order is reported.
 
-Try one on readings of your own, in a table with the columns `meter_id,obis,target_time,value,scaler,unit,status` or in an AR 2418-6 read-out:
+Try one on readings of your own, in a table with the columns `meter_id,obis,target_time,value,scaler,unit,status` (in any order,
+separated by comma, semicolon or tab) or in an AR 2418-6 read-out:
 
 ```text
 smgw tariff run PROFILE.toml READINGS.csv

@@ -21,7 +21,7 @@ MOMENT = datetime(2026, 11, 3, 23, 15, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     "text",
-    ["", "\n", "meter_id;obis;target_time;value;scaler;unit;status", HEAD + ",more", "obis," + HEAD, ROW, HEAD.upper(), '"' + HEAD],
+    ["", "\n", HEAD.replace(",", "|"), HEAD.replace("value", "wert"), HEAD + ",more", "obis," + HEAD, ROW, '"' + HEAD, HEAD + ",status"],
 )
 def test_a_table_starts_with_its_header(text: str) -> None:
     with pytest.raises(DecodeFault) as caught:
@@ -63,6 +63,25 @@ def test_a_bad_row_is_named_by_line_and_field(row: str, field: str) -> None:
     assert caught.value.code == "readings.row"
     assert caught.value.detail.startswith("line 4: ")
     assert field in caught.value.detail
+
+
+def test_a_bad_field_says_what_it_takes() -> None:
+    row = ";".join("12,5" if field == "1234" else field for field in ROW.split(","))
+    with pytest.raises(DecodeFault) as caught:
+        read_readings(f"{';'.join(HEADER)}\n{row}\n".encode())
+    assert caught.value.detail == (
+        "line 2: value '12,5' is not an integer as the meter shows it without the point; the scaler says where it stands"
+    )
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_table_as_spreadsheets_write_it(separator: str, turned: bool) -> None:
+    names, fields = HEAD.title().split(","), ROW.replace("T00", " 00").split(",")
+    if turned:
+        names, fields = names[::-1], fields[::-1]
+    table = f"{separator.join(names)}\r\n{separator.join(fields)}\r\n"
+    assert read_readings(table.encode()) == read_readings(f"{HEAD}\n{ROW}\n".encode())
 
 
 def test_what_is_not_utf8_is_named_by_its_line() -> None:

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from smgw.codec import trudi_xml
 from smgw.codec.readings_csv import MAX_BYTES, read_readings, write_readings
-from smgw.codec.trudi_xml import read_device_file
 from smgw.core.errors import ConfigError, DomainFault, SmgwError
 from smgw.core.instant import BERLIN, local_midnight
 from smgw.core.obis import Obis
@@ -77,8 +77,10 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def _readings(path: Path) -> list[SignedReading]:
-    data = _read(path, MAX_BYTES)
-    return stored_readings(read_device_file(data)) if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else read_readings(data)
+    data = _read(path, max(MAX_BYTES, trudi_xml.MAX_BYTES))
+    # In front of the first bracket may stand white space and the marks of UTF-8 and UTF-16.
+    is_xml = data[:1_000].lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n").startswith(b"<")
+    return stored_readings(trudi_xml.read_device_file(data)) if is_xml else read_readings(data)
 
 
 @app.command("list")
@@ -138,7 +140,8 @@ def run_command(
 ) -> None:
     """Evaluate a tariff use case on readings, and explain each booking.
 
-    The table has the columns meter_id,obis,target_time,value,scaler,unit,status; the status is 16 hex digits and may be left out.
+    The table has the columns meter_id,obis,target_time,value,scaler,unit,status, in any order, separated by comma, semicolon or tab; the
+    status is 16 hex digits and may be left out.
 
     Example: smgw tariff run examples/tariffs/taf02-day-and-night.toml readings.csv
     """

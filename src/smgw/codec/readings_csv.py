@@ -1,9 +1,9 @@
-"""Tables of readings as a user writes them: comma-separated values in UTF-8, one reading a row.
+"""Tables of readings as a user writes them, in UTF-8, one reading a row: fields separated by comma, semicolon or tab, as the header is.
 
-`value` is the integer that the meter showed, empty for a missing value; the amount is value * 10**scaler. `unit` is a DLMS unit code or its
-symbol. `target_time` is the end of the register period with `Z` or an offset. `status` may be empty: 16 hex digits, gateway word, then
-meter word, bit 31 left-most. Rows stay in the order of the file, and their line number is their journal number; what is doubled or out of
-order is for the evaluation to judge.
+The columns may stand in any order and their names in capitals. `value` is the integer that the meter showed, empty for a missing value; the
+amount is value * 10**scaler. `unit` is a DLMS unit code or its symbol. `target_time` is the end of the register period with `Z` or an
+offset. `status` may be empty: 16 hex digits, gateway word, then meter word, bit 31 left-most. Rows stay in the order of the file, and their
+line number is their journal number; what is doubled or out of order is for the evaluation to judge.
 Source: MEAS-01.
 """
 
@@ -25,9 +25,21 @@ MAX_BYTES: Final = 64 << 20
 MAX_ROWS: Final = 2_000_000
 _METER_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
-_ZONE = re.compile(r"T.*(Z|[+-]\d{1,2}:\d\d)")
+_ZONE = re.compile(r"[T ].*(Z|[+-]\d{1,2}:\d\d)")
 _UNIT_CODES: Final = {symbol: code for code, symbol in UNIT_SYMBOLS.items() if symbol}
 _BOUND: Final = 1 << 63
+_SEPARATORS: Final = ",;\t"
+
+_WANTED: Final = {
+    "meter_id": "letters, digits and ._-",
+    "obis": "an OBIS code like 1-0:1.8.0*255",
+    "target_time": "a time with zone like 2026-11-04T00:15:00+01:00",
+    "value": "an integer as the meter shows it without the point; the scaler says where it stands",
+    "scaler": "a power of ten, -128 to 127",
+    "unit": "a DLMS unit code or its symbol, like Wh",
+    "status": "16 hex digits or nothing",
+}
+"""Column -> what it takes, as faults say it."""
 
 
 def read_readings(data: bytes) -> list[SignedReading]:
@@ -43,31 +55,33 @@ def read_readings(data: bytes) -> list[SignedReading]:
         before = data.count(b"\n", 0, problem.start)
         raise DecodeFault("readings.row", f"line {before + 1}: not UTF-8", offset=problem.start) from problem
     lines = text.split("\n")
-    header = tuple(_fields(lines[0], 1))
-    if header not in (HEADER, HEADER[:-1]):
+    separator = max(_SEPARATORS, key=lines[0].count)
+    header = [name.strip().lower() for name in _fields(lines[0], 1, separator)]
+    if sorted(header) not in (sorted(HEADER), sorted(HEADER[:-1])):
         raise DecodeFault("readings.header", ",".join(header)[:80])
+    order = None if header == list(HEADER[: len(header)]) else [header.index(name) for name in HEADER[: len(header)]]
     readings: list[SignedReading] = []
     for number, line in enumerate(lines[1:], 2):
-        row = _fields(line, number)
+        row = _fields(line, number, separator)
         if not row:
             continue
         if len(readings) >= MAX_ROWS:
             raise LimitFault("readings.size", f"line {number}")
-        readings.append(SignedReading(_reading(row, len(header), number), b"", number))
+        if not (len(HEADER) - 1 if order is None else len(header)) <= len(row) <= len(header):
+            raise DecodeFault("readings.row", f"line {number}: {len(row)} fields")
+        readings.append(SignedReading(_reading(row if order is None else [row[place] for place in order], number), b"", number))
     return readings
 
 
-def _fields(line: str, number: int) -> list[str]:
+def _fields(line: str, number: int, separator: str) -> list[str]:
     # A quoted field never goes over the end of a line here, so that one bad quote can't swallow the rows after it.
     try:
-        return next(csv.reader([line.removesuffix("\r")], strict=True), [])
+        return next(csv.reader([line.removesuffix("\r")], delimiter=separator, strict=True), [])
     except csv.Error as problem:
         raise DecodeFault("readings.row", f"line {number}: {problem}") from problem
 
 
-def _reading(row: list[str], columns: int, line: int) -> Reading:
-    if not len(HEADER) - 1 <= len(row) <= columns:
-        raise DecodeFault("readings.row", f"line {line}: {len(row)} fields")
+def _reading(row: list[str], line: int) -> Reading:
     meter_id, obis, target, value, scaler, unit = row[:6]
     field = "meter_id"
     try:
@@ -87,7 +101,7 @@ def _reading(row: list[str], columns: int, line: int) -> Reading:
         gateway, meter = from_hex(row[6]) if row[6:] and row[6] else (GATEWAY_OK, METER_IDENTIFICATION)
     except (ValueError, PeerFault) as problem:
         shown = row[HEADER.index(field)]
-        raise DecodeFault("readings.row", f"line {line}: {field} {shown[:40]!r}") from problem
+        raise DecodeFault("readings.row", f"line {line}: {field} {shown[:40]!r} is not {_WANTED[field]}") from problem
     if raw is None:
         gateway |= GatewayStatus.NO_VALUE
     return Reading(meter_id, code, raw, exponent, unit_code, moment, moment, int(gateway), meter)
@@ -103,7 +117,7 @@ def _time(text: str) -> datetime:
     # Without zone a time would be taken for UTC, and a local time would be priced an hour or two off.
     if _ZONE.search(text) is None:
         raise ValueError(text)
-    moment = parse_time(text)
+    moment = parse_time(text.replace(" ", "T", 1))
     if not datetime(1970, 1, 1, tzinfo=UTC) <= moment < datetime(2200, 1, 1, tzinfo=UTC):
         raise ValueError(text)
     return moment
