@@ -1,14 +1,18 @@
 """A fleet in one process: every member is enrolled once, and one that fails ends no other."""
 
 import asyncio
+import socket
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import count
 from pathlib import Path
 from shutil import copytree
 from tempfile import mkdtemp
 from threading import Event
+from typing import NamedTuple
 
 import pytest
 
@@ -117,3 +121,34 @@ def test_a_look_that_failed_is_nobody_s_answer() -> None:
     with pytest.raises(Unavailable):
         shared()
     assert shared() == 7
+
+
+@pytest.fixture
+def door() -> Iterator[socket.socket]:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        opened.listen()
+        yield opened
+
+
+class Said(NamedTuple):
+    """Stand for a gateway that says on which ports it listens."""
+
+    places: frozenset[int]
+
+
+@pytest.mark.req("STATE-03")
+@pytest.mark.parametrize("whose", ["own", "another", "nobody", "another, said later"])
+def test_a_member_sees_its_own_doors_and_nobody_s(tmp_path: Path, door: socket.socket, whose: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smgw.simulation.fleet.LOOK_S", 0.0)
+    port = door.getsockname()[1]
+    fleet = Fleet(tmp_path, ManualClock(START), timedelta(seconds=60))
+    said = {"own": Said(frozenset({port if whose == "own" else 0})), "another": Said(frozenset({port if whose == "another" else 0}))}
+    asked = count()
+
+    def gateways() -> dict[str, Said]:
+        # Asked for the fourth time, the other one says that it meant to.
+        return said | ({"another": Said(frozenset({port}))} if whose == "another, said later" and next(asked) > 2 else {})
+
+    monkeypatch.setattr(Fleet, "_gateways", property(lambda _: gateways(), lambda *_: None), raising=False)
+    assert [listener.port for listener in fleet._listeners("own")].count(port) == (whose in ("own", "nobody"))

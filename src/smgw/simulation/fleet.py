@@ -6,7 +6,7 @@ Source: ADM-01; 50-headend-scale 1.
 
 import asyncio
 import resource
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -59,8 +59,8 @@ START_S = 10.0
 """So long a starting member holds up the next ones; an administrator that can't be reached holds up nobody for ever."""
 SPREAD = 97
 """Meters send at so many different moments of an interval: in a street no two meters send together for long."""
-LOOKS, LOOK_S = 4, 1.0
-"""So often, and so far apart in seconds, is looked again at what listens when a port is nobody's."""
+LOOKS, LOOK_S = 8, 1.0
+"""So often, and so far apart in seconds, is looked again at a port that is nobody's."""
 LIMIT = 5_000
 """Largest fleet of one process."""
 FILES = 12
@@ -250,15 +250,19 @@ class Fleet:
 
         Called in a thread: a member that opens its door at this moment gets some time to say that it meant to.
         """
-        own = self._gateways[name].places
+        own, found = self._gateways[name].places, self._found()
+        strange = self._strange(found)
         for _ in range(LOOKS):
-            found = self._found()
-            others = set[int]().union(*(gateway.places for member, gateway in list(self._gateways.items()) if member != name))
-            left = [listener for listener in found if listener.port not in others]
-            if all(listener.port in own for listener in left):
+            if not strange:
                 break
             sleep(LOOK_S)
-        return left
+            strange &= self._strange(self._found())
+        return [listener for listener in found if listener.port in own or listener in strange]
+
+    def _strange(self, found: Iterable[Listener]) -> set[Listener]:
+        """Give what listens on a port of which no member says at this moment that it is its own."""
+        meant = set[int]().union(*(gateway.places for gateway in list(self._gateways.values())))
+        return {listener for listener in found if listener.port not in meant}
 
     async def _let_next(self, up: asyncio.Event) -> None:
         """Let the next member start once one is up, or takes too long."""
