@@ -22,7 +22,7 @@ from smgw.codec.command import COMMAND_AGE, encode_command
 from smgw.core.errors import LimitFault, PeerFault, Replay, SecurityFault, Unavailable
 from smgw.core.instant import microseconds
 from smgw.core.log_event import Log
-from smgw.core.profiles import profile_digest
+from smgw.core.profiles import PROFILE_KINDS, profile_digest
 from smgw.core.state import State
 from smgw.gateway.wan.management import ANSWERS_KEPT, OBEYED_LIMIT, Obeyed, handle
 from smgw.security.content import seal
@@ -108,6 +108,10 @@ def test_a_profile_is_read_back_as_its_digest(channel: Channel) -> None:
     answer = channel.ask(channel.command("GET", "rts/consumer/consumer1.sm"))
     assert msgspec.json.decode(answer.body) == {"version": 1, "sha256": profile_digest(consumer_profile())}
     assert channel.ask(channel.command("GET", "rts/consumer/nobody.sm")).code == "profile.unknown"
+    everything = msgspec.json.decode(channel.ask(channel.command("GET", "rts/profiles")).body)
+    assert list(everything) == list(PROFILE_KINDS)
+    assert everything["consumer"]["consumer1.sm"] == msgspec.json.decode(answer.body)
+    assert everything["evaluation"]["taf7-1.sm"]["version"] == 1
 
 
 @pytest.mark.req("WAN-06", "LOG-01")

@@ -14,6 +14,7 @@ from smgw.administrator.jobs import Jobs
 from smgw.administrator.market_orders import MarketOrders
 from smgw.administrator.monitoring import Incidents
 from smgw.administrator.notifications import Notifications
+from smgw.administrator.read_back import ProfileRefusals
 from smgw.administrator.releases import Releases
 from smgw.administrator.store import Store
 from smgw.administrator.succession import Successions
@@ -40,6 +41,7 @@ class Books(NamedTuple):
     incidents: Incidents
     notifications: Notifications
     market_orders: MarketOrders
+    refusals: ProfileRefusals
 
     def close(self) -> None:
         """Close the store."""
@@ -70,6 +72,7 @@ def open_books(path: Path) -> Books:
             incidents,
             Notifications(store, incidents),
             MarketOrders(store, audit, inventory, jobs, approvals),
+            ProfileRefusals(store),
         )
     except BaseException:
         store.close()

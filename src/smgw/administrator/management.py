@@ -117,6 +117,7 @@ class GatewaySession:
                 self.begun = False
                 break
             result = "done" if answer.status < 300 else answer.code
+            office.books.refusals.note(device_id, profile, "" if answer.status < 300 else answer.code, office.clock.now())
             office.books.audit.note(office.clock.now(), ACTOR, f"install {kind} profile", f"{device_id}/{profile_key(profile)}", result)
             log.info("profile_sent", gateway=device_id, kind=kind, profile=profile_key(profile), result=result)
             sent += 1

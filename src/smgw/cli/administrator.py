@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +39,7 @@ from smgw.cli.administrator_parts import (
     show_table,
 )
 from smgw.cli.service import Ready, allow_many_connections, run_role
-from smgw.core.errors import ConfigError
+from smgw.core.errors import ConfigError, Unavailable
 from smgw.net.clock import ClockPort
 from smgw.security.files import write_durably
 from smgw.security.secret_file import load_secret
@@ -137,7 +138,43 @@ def list_profiles(data: DataFolder, device_id: GatewayId, url: Url = "", token: 
     """List the profiles that a gateway shall hold, but no consumer's."""
     with asking(data, url, token, as_json) as client:
         rows = client.ask("GET", f"/gateways/{quote(device_id, safe='')}/profiles")
-    show_table(rows, {"kind": "Kind", "id": "Profile", "version": "Version"}, as_json)
+    columns = {"kind": "Kind", "id": "Profile", "version": "Version"}
+    show_table(rows, columns | ({"refused": "Refused by the gateway"} if any(row["refused"] for row in rows) else {}), as_json)
+
+
+@profile_app.command("compare")
+def compare_profiles(
+    data: DataFolder,
+    device_id: GatewayId,
+    wait: Annotated[int, typer.Option(help="Wait so many seconds for the gateway's answer.", min=1, max=3600)] = 60,
+    url: Url = "",
+    token: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read back what a gateway holds, and compare it with what it shall hold. Exit code 1: they differ.
+
+    Example: smgw administrator profile compare --data gwa ESGW0000000001
+    """
+    address = f"/gateways/{quote(device_id, safe='')}/profiles"
+    with asking(data, url, token, as_json) as client:
+        job, until = client.ask("POST", f"{address}/read-back"), time.monotonic() + wait
+        if "command_id" not in job:
+            show_facts(job, as_json)
+            return
+        while job["state"] in ("waiting", "accepted"):
+            if time.monotonic() > until:
+                raise Unavailable("administrator.not_read_back", f"job {job['id']} waits for the gateway's channel")
+            time.sleep(0.2)
+            job = client.ask("GET", f"/jobs/{job['id']}")
+        found = client.ask("GET", f"{address}/comparison")
+    if as_json:
+        print_json(found)
+    else:
+        columns = {"kind": "Kind", "id": "Profile", "wanted": "Shall be", "held": "Is", "finding": "Finding", "code": "Code"}
+        show_table(found["profiles"], columns, as_json)
+        say(f"{found['differences']} differences at {found['read_at']}")
+    if found["differences"]:
+        raise typer.Exit(1)
 
 
 @profile_app.command("put")

@@ -133,6 +133,16 @@ def _read_profile(context: Context, call: Call) -> Outcome:
     return Outcome(200, {"version": profile.version, "sha256": profile_digest(profile)})
 
 
+def _read_back(context: Context, _: Call) -> Outcome:
+    """Give version and digest of every profile, for comparison; of a consumer's, too."""
+    held = {kind: context.journal.profiles(kind) for kind in PROFILE_KINDS}
+    body = {
+        kind: {profile_key(one): {"version": one.version, "sha256": profile_digest(one)} for one in profiles}
+        for kind, profiles in held.items()
+    }
+    return Outcome(200, body)
+
+
 def _get_profiles(context: Context, call: Call) -> Outcome:
     return _read_profile(context, call) if call.rest else _list_profiles(context, call)
 
@@ -142,6 +152,7 @@ def _list_profiles(context: Context, call: Call) -> Outcome:
 
 
 ROUTES: Routes = {
+    ("GET", "rts", "profiles"): _read_back,
     **{("PUT", "rts", kind): _put_profile for kind in PROFILE_KINDS},
     **{("GET", "rts", kind): _get_profiles for kind in PROFILE_KINDS},
     **{("DELETE", "rts", kind): _delete_profile for kind in PROFILE_KINDS},
