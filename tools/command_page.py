@@ -86,12 +86,16 @@ def _level(name: str) -> str:
     return "#" * (name.count(" ") + 1)
 
 
+_WRONG_CALL = "The command is called wrongly: an option, argument or choice that it doesn't know, or one that is missing."
+
+
 def _exit_codes() -> str:
     """List exit codes by the classes of faults that carry them."""
     causes: dict[int, list[str]] = {0: ["Done."]}
     for fault in (errors.DomainFault, errors.UsageError, errors.ConfigError, errors.PeerFault, errors.SecurityFault, errors.IntegrityFault,
                   errors.Unavailable):  # fmt: skip
-        causes.setdefault(fault.exit_code, []).append((fault.__doc__ or "").strip().split("\n\n")[0])
+        text = (fault.__doc__ or "").strip().split("\n\n")[0]
+        causes.setdefault(fault.exit_code, []).append(_WRONG_CALL if fault is errors.UsageError else text)
     rows = "".join(f"| {code} | {_cell(' '.join(texts))} |\n" for code, texts in sorted(causes.items()))
     return f"| exit code | meaning |\n| --- | --- |\n{rows}"
 

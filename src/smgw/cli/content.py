@@ -167,7 +167,12 @@ def open_command(
     certificate: _Certificate = None,
     password: _Password = None,
     signer: Annotated[Path | None, typer.Option(help="Sender's SIG certificate, or its triple.", metavar="FILE")] = None,
-    trust: Annotated[Path | None, typer.Option(help="Trust folder, in place of --signer: any end entity under it.", metavar="DIR")] = None,
+    trust: Annotated[
+        Path | None,
+        typer.Option(
+            help="Trust folder or file with root, sub-CA and lists, in place of --signer: any end entity under it.", metavar="DIR|FILE"
+        ),
+    ] = None,
     accept: Annotated[table.OidProfile, typer.Option(help="Outer form that is accepted: strictly the guideline's, or RFC 5652's.")] = "tr",
     at: Annotated[str | None, typer.Option(help="Time at which --trust is asked; now when left out.", metavar="TIME")] = None,
     layer: _Layer = "both",

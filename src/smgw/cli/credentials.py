@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from smgw.cli.pki_files import trust_of
 from smgw.core.errors import CertificateRejected, ConfigError, DecodeFault, SmgwError, Unavailable
 from smgw.net.identity import TRIPLE_FILE, open_module
 from smgw.pki.certificate_profiles import Kind
@@ -22,7 +23,6 @@ from smgw.pki.chain import CertificateUse
 from smgw.pki.names import END_ENTITY_ROLES
 from smgw.pki.parsing import PARSE_FAULTS
 from smgw.pki.triple import kind_of, read_certificates
-from smgw.pki.trust import TrustStore
 from smgw.security.content import ContentKeys, Credential, SignerClaim, SignerResolver, key_identifier
 from smgw.security.files import write_durably
 from smgw.security.pem_keys import PemKeys
@@ -189,7 +189,7 @@ def _spki(key: ec.EllipticCurvePublicKey) -> bytes:
 
 
 def resolver(signer: Path | None, trust: Path | None, now: datetime | None = None) -> SignerResolver:
-    """Say whose signature is good: a named certificate's, or any end entity's under a trust folder.
+    """Say whose signature is good: a named certificate's, or any end entity's under a trust folder or root.
 
     Raises: ConfigError key.choice when neither or both are named.
     """
@@ -199,7 +199,7 @@ def resolver(signer: Path | None, trust: Path | None, now: datetime | None = Non
         pinned = certificate_of(Kind.SIG, signer)
         return lambda _claim: pinned
     assert trust is not None
-    store = TrustStore.load(trust)
+    store = trust_of(trust)
 
     def trusted(claim: SignerClaim) -> x509.Certificate:
         carried = claim.certificate

@@ -79,9 +79,14 @@ def single_message(data: bytes) -> bytes:
 
 def _blocks(data: bytes, code: str) -> Iterator[tuple[str, bytes]]:
     """Yield label and DER of each PEM block, or the whole as DER or hex without a label."""
-    if _BEGIN not in data:
+    if _BEGIN in data:
+        yield from pem_blocks(data, code)
+    else:
         yield "", unhexed(data)
-        return
+
+
+def pem_blocks(data: bytes, code: str) -> Iterator[tuple[str, bytes]]:
+    """Yield label and octets of each PEM block; text between them is passed over. Raises: DecodeFault of the code."""
     position = 0
     while (begin := data.find(_BEGIN, position)) >= 0:
         label_end = data.find(_DASHES, begin + len(_BEGIN))

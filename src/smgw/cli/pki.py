@@ -14,24 +14,24 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from rich.console import Console
 
-from smgw.cli.pki_check import Finding, check_certificates, check_revocation_list
+from smgw.cli.option_values import moment_of
+from smgw.cli.pki_check import Checked, check_certificates, check_revocation_list
+from smgw.cli.pki_files import Found, read_found, read_octets, trust_of
 from smgw.cli.service import run_role
-from smgw.core.errors import ConfigError, DecodeFault, PeerFault, SmgwError, UsageError
-from smgw.core.instant import parse_time, utc_text
+from smgw.core.errors import ConfigError, SmgwError, UsageError
+from smgw.core.instant import utc_text
 from smgw.net.clock import ClockPort
 from smgw.net.identity import TRIPLE_FILE
 from smgw.net.pki_service import Ready
 from smgw.net.pki_service import serve as serve_pki
 from smgw.pki.authority import DEFAULT_ADDRESS
 from smgw.pki.chain import CertificateUse
-from smgw.pki.crl import MAX_REVOCATION_LIST, RevocationList, read_revocation_list
 from smgw.pki.deployment import DEFAULT_SUB_NAME, MODULE_FILE, SECRET_FILE, PkiFolder
 from smgw.pki.describe import Description, describe_certificate, describe_request, describe_revocation_list
 from smgw.pki.names import END_ENTITY_ROLES, Role, common_name_of, role_of
 from smgw.pki.renewal import make_renewal, renew
-from smgw.pki.requests import RequestPackage, make_request_package, read_request_package
-from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS, KeyNames, read_certificates, triple_of
-from smgw.pki.trust import TrustStore
+from smgw.pki.requests import make_request_package, read_request_package
+from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS, KeyNames, triple_of
 from smgw.security.files import write_durably
 from smgw.security.module_folder import open_backend, open_or_create_backend
 from smgw.security.policy import Use, curve_name, preferred_curve
@@ -77,28 +77,6 @@ def _print_json(value: object) -> None:
 
 def _say(text: str) -> None:
     Console(soft_wrap=True, highlight=False, markup=False).print(text)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_REVOCATION_LIST + 1)
-    except OSError as problem:
-        raise ConfigError("pki.file", f"{path}: {problem.strerror}") from problem
-
-
-def _read_any(path: Path) -> list[x509.Certificate] | RevocationList | RequestPackage:
-    """Tell certificates, revocation lists and request packages apart by trying."""
-    data = _read(path)
-    try:
-        return read_certificates(data)
-    except DecodeFault as first:
-        for reader in (read_revocation_list, read_request_package):
-            try:
-                return reader(data)
-            except DecodeFault:
-                continue
-        raise first
 
 
 @app.command("init")
@@ -208,7 +186,7 @@ def issue_command(
     with _faults_shown(as_json):
         pki = PkiFolder.open(folder)
         validity = None if days is None else timedelta(days=days)
-        triple = pki.issue(_read(request), role, now=_now(), sub_name=sub, validity=validity)
+        triple = pki.issue(read_octets(request), role, now=_now(), sub_name=sub, validity=validity)
         write_durably(out, triple.to_pem() + pki.sub(sub).certificate.public_bytes(serialization.Encoding.PEM))
     if as_json:
         _print_json({"ok": True, "certificates": [describe_certificate(one) for one in triple]})
@@ -277,14 +255,10 @@ def show_command(
 ) -> None:
     """Show what certificates, a revocation list or a request package say. Showing isn't checking."""
     with _faults_shown(as_json):
-        found = list(PkiFolder.open(file).certificates) if file.is_dir() else _read_any(file)
-        shown: list[Description]
-        if isinstance(found, RevocationList):
-            shown = [describe_revocation_list(found)]
-        elif isinstance(found, RequestPackage):
-            shown = [describe_request(found)]
-        else:
-            shown = [describe_certificate(one) for one in found]
+        found = Found(list(PkiFolder.open(file).certificates), []) if file.is_dir() else read_found(file)
+        shown: list[Description] = [] if found.request is None else [describe_request(found.request)]
+        shown += [describe_certificate(one) for one in found.certificates]
+        shown += [describe_revocation_list(one) for one in found.lists]
     if as_json:
         _print_json({"ok": True, "items": shown})
         return
@@ -359,7 +333,7 @@ def renew_command(
     """
     with _faults_shown(as_json):
         pki, module, now = PkiFolder.open(folder), open_backend(party), _now()
-        old = triple_of([one for one in read_certificates(_read(certificate or party / TRIPLE_FILE)) if role_of(one) in END_ENTITY_ROLES])
+        old = triple_of([one for one in read_found(certificate or party / TRIPLE_FILE).certificates if role_of(one) in END_ENTITY_ROLES])
         asked = make_renewal(module, old, now)
         triple = renew(pki, asked.document, old, now=now, validity=None if days is None else timedelta(days=days))
         issuer = pki.issuer_of(triple.sig).certificate
@@ -386,8 +360,14 @@ def crl_command(folder: PkiDir, as_json: AsJson = False) -> None:
 
 @app.command("check")
 def check_command(
-    file: Annotated[Path, typer.Argument(help="Certificate, chain or revocation list.", metavar="FILE")],
-    trust: Annotated[Path, typer.Option(help="Trust folder with anchors/, intermediates/ and crls/.", metavar="DIR")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Certificates, chains and revocation lists: PEM, DER or PKCS#7, - for standard input.", metavar="FILE..."),
+    ],
+    trust: Annotated[
+        Path,
+        typer.Option(help="Trust folder with anchors/, intermediates/ and crls/, or a file with the root.", metavar="DIR|FILE"),
+    ],
     use: Annotated[
         CertificateUse | None, typer.Option(help="What the certificate is to do; told by the certificate when left out.")
     ] = None,
@@ -395,20 +375,26 @@ def check_command(
     at: Annotated[str | None, typer.Option(help="Time of the check; now when left out.", metavar="TIME")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check certificates, a chain or a revocation list against a trust folder, each with its path.
+    """Check certificates, chains and revocation lists, each with its path to a trusted root.
 
-    Exit code 0: all good, 5: one is not, with the reason. Authorities in the file serve as links, as far as the trusted roots certify them.
+    Exit code 0: all good, 5: one is not, with the reason, 4: what is no certificate at all. Authorities and revocation lists in the files
+    serve as links, as far as the trusted roots certify them. Standing is never left out: a list of each issuer is needed.
     """
     with _faults_shown(as_json):
-        now, found = _now() if at is None else parse_time(at), _read_any(file)
-        if isinstance(found, RequestPackage):
-            raise UsageError("pki.request", "a request package; `smgw pki show` reads it")
-        store = TrustStore.load(trust, found if isinstance(found, list) else ())
-        checked = (
-            check_revocation_list(found, store, now)
-            if isinstance(found, RevocationList)
-            else check_certificates(found, store, now, use, role)
-        )
+        now = _now() if at is None else moment_of(at)
+        found = [(path, read_found(path)) for path in files]
+        if any(one.request is not None for _, one in found):
+            raise ConfigError("pki.request", "a request package; `smgw pki show` reads it")
+        links = [certificate for _, one in found for certificate in one.certificates]
+        store = trust_of(trust, links, [crl for _, one in found for crl in one.lists])
+        checked = [
+            ({**finding, "file": str(path)}, fault)
+            for path, one in found
+            for finding, fault in (
+                *check_certificates(one.certificates, store, now, use, role),
+                *(check_revocation_list(crl, store, now) for crl in one.lists),
+            )
+        ]
     _report_findings(checked, as_json)
 
 
@@ -432,13 +418,16 @@ def serve_command(
 
 
 def _end_entities(file: Path) -> list[x509.Certificate]:
-    found = [one for one in read_certificates(_read(file)) if role_of(one) in END_ENTITY_ROLES]
+    found = [one for one in read_found(file).certificates if role_of(one) in END_ENTITY_ROLES]
     if not found:
         raise UsageError("pki.role", "no end entity's certificate in the file")
     return found
 
 
-def _report_findings(checked: list[tuple[Finding, PeerFault | None]], as_json: bool) -> None:
+_NOT_SHOWN = frozenset({"type", "serial", "file"})
+
+
+def _report_findings(checked: list[Checked], as_json: bool) -> None:
     """Print every finding; end with the first fault's exit code, if there is one."""
     first = next((fault for _, fault in checked if fault is not None), None)
     if as_json:
@@ -454,7 +443,7 @@ def _report_findings(checked: list[tuple[Finding, PeerFault | None]], as_json: b
         _print_json({**head, "checked": rows})
     else:
         for finding, fault in checked:
-            facts = "  ".join(f"{key} {value}" for key, value in finding.items() if value and key != "serial")
+            facts = "  ".join(f"{key} {value}" for key, value in finding.items() if value != "" and key not in _NOT_SHOWN)
             _say(f"{'good' if fault is None else 'BAD '}  {facts}{'' if fault is None else f'  {fault}'}")
     if first is not None:
         _complain(first)

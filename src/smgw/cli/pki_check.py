@@ -12,10 +12,12 @@ from smgw.pki.certificate_profiles import Kind
 from smgw.pki.chain import CertificateUse
 from smgw.pki.crl import RevocationList
 from smgw.pki.names import END_ENTITY_ROLES, Role, common_name_of, role_of
+from smgw.pki.parsing import PARSE_FAULTS
 from smgw.pki.triple import kind_of
 from smgw.pki.trust import TrustStore
 
-Finding = dict[str, str]
+Finding = dict[str, str | int]
+Checked = tuple[Finding, PeerFault | None]
 
 USES_OF_KIND = {
     Kind.TLS: (CertificateUse.TLS_CLIENT, CertificateUse.TLS_SERVER),
@@ -26,17 +28,21 @@ USES_OF_KIND = {
 
 def check_certificates(
     found: list[x509.Certificate], store: TrustStore, now: datetime, use: CertificateUse | None, role: Role | None
-) -> list[tuple[Finding, PeerFault | None]]:
+) -> list[Checked]:
     """Check every certificate of a file; gives one finding for each, with its fault if it has one."""
     return [_check_one(one, store, now, use, role) for one in found]
 
 
-def _check_one(
-    certificate: x509.Certificate, store: TrustStore, now: datetime, use: CertificateUse | None, role: Role | None
-) -> tuple[Finding, PeerFault | None]:
-    held = role_of(certificate)
-    finding = {"name": common_name_of(certificate), "role": str(held), "serial": f"{certificate.serial_number:x}"}
+def _check_one(certificate: x509.Certificate, store: TrustStore, now: datetime, use: CertificateUse | None, role: Role | None) -> Checked:
+    finding: Finding = {
+        "type": "certificate",
+        "name": _subject_of(certificate),
+        "role": "",
+        "serial": f"{certificate.serial_number:x}",
+    }
     try:
+        held = role_of(certificate)
+        finding["role"] = held.value
         if held in END_ENTITY_ROLES:
             return finding | _check_end_entity(certificate, store, now, use, role), None
         return finding | _check_authority(certificate, store, now), None
@@ -70,12 +76,13 @@ def _path_text(path: Iterable[x509.Certificate]) -> str:
     return " < ".join(common_name_of(one) for one in path)
 
 
-def check_revocation_list(crl: RevocationList, store: TrustStore, now: datetime) -> list[tuple[Finding, PeerFault | None]]:
+def check_revocation_list(crl: RevocationList, store: TrustStore, now: datetime) -> Checked:
     """Check a revocation list: by whom it is signed, and whether it is current."""
-    finding = {
+    finding: Finding = {
+        "type": "crl",
         "name": _common_name(crl.crl.issuer),
-        "number": str(crl.number),
-        "entries": str(len(crl.entries)),
+        "number": crl.number,
+        "entries": len(crl.entries),
         "since": utc_text(crl.this_update),
         "until": utc_text(crl.next_update),
     }
@@ -83,8 +90,16 @@ def check_revocation_list(crl: RevocationList, store: TrustStore, now: datetime)
         store.require_signer(crl)
         crl.require_current(now)
     except PeerFault as fault:
-        return [(finding, fault)]
-    return [(finding, None)]
+        return finding, fault
+    return finding, None
+
+
+def _subject_of(certificate: x509.Certificate) -> str:
+    """Give the common name even of a certificate whose name follows no rule of the SM-PKI."""
+    try:
+        return _common_name(certificate.subject)
+    except PARSE_FAULTS:
+        return ""
 
 
 def _common_name(name: x509.Name) -> str:

@@ -5,14 +5,16 @@ Source: PKI-02; 20-wan-crypto-pki 5.8.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from smgw.core.errors import CertificateRejected, ConfigError
+from smgw.core.errors import CertificateRejected, ConfigError, DecodeFault
 from smgw.pki.certificate_profiles import profile_for
 from smgw.pki.chain import (
     ByPinning,
@@ -35,6 +37,8 @@ from smgw.security.files import write_durably
 MAX_CACHED_PATHS = 8192
 MAX_FILES = 64
 
+T = TypeVar("T")
+
 _Key = tuple[bytes, CertificateUse, frozenset[Role], bytes | None]
 
 
@@ -56,24 +60,51 @@ class TrustStore:
         self._lists: dict[tuple[bytes, bytes], RevocationList] = {}
         self._paths: OrderedDict[_Key, ValidatedCertificate] = OrderedDict()
         for crl in crls:
-            self.require_signer(crl)
-            held = self._lists.get((crl.issuer, crl.authority_key))
-            if held is None or held.number < crl.number:
-                self._lists[crl.issuer, crl.authority_key] = crl
+            self._hold(crl)
+
+    def _hold(self, crl: RevocationList) -> None:
+        self.require_signer(crl)
+        held = self._lists.get((crl.issuer, crl.authority_key))
+        if held is None or held.number < crl.number:
+            self._lists[crl.issuer, crl.authority_key] = crl
 
     @classmethod
-    def load(cls, folder: Path, links: Iterable[x509.Certificate] = ()) -> "TrustStore":
+    def load(cls, folder: Path, links: Iterable[x509.Certificate] = (), more_lists: Iterable[RevocationList] = ()) -> "TrustStore":
         """Load a trust folder.
 
-        `links` are authorities from elsewhere that serve, too, as far as the folder's roots certify them.
+        `links` are authorities from elsewhere that serve, too, as far as the folder's roots certify them; so do `more_lists`.
         Raises: ConfigError pki.trust_folder; CertificateRejected, DecodeFault for what lies in it.
         """
-        anchors = [one for data in _files(folder / "anchors", MAX_BUNDLE) for one in read_certificates(data)]
-        intermediates = [one for data in _files(folder / "intermediates", MAX_BUNDLE) for one in read_certificates(data)]
-        lists = [read_revocation_list(data) for data in _files(folder / "crls", MAX_REVOCATION_LIST)]
+        anchors = [one for held in _read_each(folder / "anchors", MAX_BUNDLE, read_certificates) for one in held]
+        intermediates = [one for held in _read_each(folder / "intermediates", MAX_BUNDLE, read_certificates) for one in held]
+        lists = _read_each(folder / "crls", MAX_REVOCATION_LIST, read_revocation_list)
         if not anchors:
             raise ConfigError("pki.trust_folder", f"{folder}: no anchor")
-        return cls(anchors, (*intermediates, *(one for one in links if one not in intermediates and _is_certified(one, anchors))), lists)
+        store = cls(anchors, intermediates)
+        store._take(links, ())
+        for crl in lists:
+            store._hold(crl)
+        store._take((), more_lists)
+        return store
+
+    @classmethod
+    def around(
+        cls, anchors: Iterable[x509.Certificate], links: Iterable[x509.Certificate], lists: Iterable[RevocationList]
+    ) -> "TrustStore":
+        """Make a store of roots; authorities and revocation lists serve as far as the roots certify them. Raises: CertificateRejected."""
+        store = cls(anchors)
+        store._take(links, lists)
+        return store
+
+    def _take(self, links: Iterable[x509.Certificate], lists: Iterable[RevocationList]) -> None:
+        for one in links:
+            with suppress(CertificateRejected):
+                facts = self._authority(one)
+                if facts.fingerprint not in {held.fingerprint for held in self._authorities}:
+                    self._authorities = (*self._authorities, facts)
+        for crl in lists:
+            with suppress(CertificateRejected):
+                self._hold(crl)
 
     def save(self, folder: Path) -> None:
         """Write the store as a trust folder; each file is replaced as a whole."""
@@ -162,6 +193,8 @@ class TrustStore:
         """
         facts = read_facts(certificate)
         require_time(facts, now)
+        if facts.role is Role.ROOT and facts.fingerprint not in {anchor.fingerprint for anchor in self._anchors}:
+            raise CertificateRejected("pki.unknown_issuer", f"{facts.common_name} is no root that is trusted")
         if facts.fingerprint in {anchor.fingerprint for anchor in self._anchors}:
             return (certificate,)
         self._authority(certificate)
@@ -183,14 +216,6 @@ class TrustStore:
         return facts
 
 
-def _is_certified(authority: x509.Certificate, anchors: list[x509.Certificate]) -> bool:
-    try:
-        TrustStore(anchors, (authority,))
-    except CertificateRejected:
-        return False
-    return True
-
-
 def _root(certificate: x509.Certificate) -> CertificateFacts:
     facts = read_facts(certificate)
     if facts.role is not Role.ROOT:
@@ -200,7 +225,18 @@ def _root(certificate: x509.Certificate) -> CertificateFacts:
     return facts
 
 
-def _files(folder: Path, limit: int) -> list[bytes]:
+def _read_each(folder: Path, limit: int, reader: Callable[[bytes], T]) -> list[T]:
+    """Read every file of a folder; what is wrong with one is told with its name."""
+    found = []
+    for path, data in _files(folder, limit):
+        try:
+            found.append(reader(data))
+        except (DecodeFault, CertificateRejected) as problem:
+            raise type(problem)(problem.code, f"{path}: {problem.detail}") from problem
+    return found
+
+
+def _files(folder: Path, limit: int) -> list[tuple[Path, bytes]]:
     if not folder.exists():
         return []
     paths = sorted(path for path in folder.iterdir() if path.suffix in (".pem", ".der", ".crt", ".cer", ".crl"))
@@ -212,5 +248,5 @@ def _files(folder: Path, limit: int) -> list[bytes]:
             data = file.read(limit + 1)
         if len(data) > limit:
             raise ConfigError("pki.trust_folder", f"{path}: too large")
-        found.append(data)
+        found.append((path, data))
     return found
