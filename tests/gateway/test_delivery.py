@@ -133,9 +133,11 @@ async def test_a_message_leaves_the_outbox_when_its_receipt_is_verified(bench: B
 @pytest.mark.req("WAN-04", "LOG-01")
 @pytest.mark.step("2.2.2.6", event="channel_opened")
 async def test_an_ordered_connection_is_told_though_nothing_waits(bench: Bench) -> None:
+    codes: list[str] = []
     async with bench.partner(lambda request: Reply(200, receipt_for(request.body))):
-        bench.pump.connect("emt1.sm")
+        bench.pump.connect("emt1.sm", codes.append)
         assert await bench.pump.flush()
+    assert codes == [""]
     assert bench.events() == ["channel_opened"]
     assert bench.requests == []
 

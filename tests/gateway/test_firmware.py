@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +21,11 @@ from smgw.core.log_event import Log
 from smgw.gateway import firmware as module
 from smgw.gateway.clock import GatewayClock
 from smgw.gateway.config import GatewayFolder
-from smgw.gateway.firmware import CONTACT_WITHIN, Firmware, Host, Parts
+from smgw.gateway.firmware import ACTIVATION_ENDS, CONTACT_WITHIN, ORDER_ENDS, Firmware, Host, Parts
 from smgw.gateway.firmware_model import SlotState
 from smgw.gateway.firmware_record import Order, UpdateState, load_update, save_slots, save_update, with_slot
 from smgw.gateway.logs import Recorder
+from smgw.gateway.pending import Ended
 from smgw.gateway.slot_program import verify_slot
 from smgw.gateway.upkeep import LastTest
 from smgw.net.clock import ManualClock
@@ -333,6 +334,58 @@ async def test_activation_is_idempotent_and_needs_a_process_of_its_own(bench: Be
     assert bench.firmware.update.state is UpdateState.ACTIVATION_PENDING
     with pytest.raises(DomainFault, match=r"firmware\.state"):
         bench.firmware.cancel()
+
+
+async def _ends(bench: Bench, ends: dict[UpdateState, bool], order_id: str, begin: Callable[[], object] = lambda: None) -> Ended:
+    """Give how what follows an order learns of its end, also when it asks again after a start."""
+    told: list[Ended] = []
+    async with bench.running():
+        begin()
+        bench.firmware.follow(ends, order_id, told.append)
+        await until(lambda: len(told) == 1)
+    bench.start()
+    async with bench.running():
+        bench.firmware.follow(ends, order_id, told.append)
+        await until(lambda: len(told) == 2)
+    assert (told[0].status, told[0].code) == (told[1].status, told[1].code)
+    return told[0]
+
+
+@pytest.mark.req("WAN-08")
+async def test_an_order_has_ended_once_its_version_is_verified(bench: Bench) -> None:
+    ended = await _ends(bench, ORDER_ENDS, "order-1", bench.order)
+    assert (ended.status, ended.code) == (200, "")
+    assert isinstance(ended.body, dict)
+    assert (ended.body["version"], ended.body["state"]) == (NEW, "verified")
+
+
+@pytest.mark.req("WAN-08")
+async def test_an_order_has_failed_with_the_code_of_its_rejection(bench: Bench) -> None:
+    bench.package.write_bytes(b"no package")
+    ended = await _ends(bench, ORDER_ENDS, "order-1", bench.order)
+    assert (ended.status, ended.code) == (500, "firmware.structure")
+
+
+@pytest.mark.req("WAN-08")
+async def test_an_activation_has_ended_when_the_new_version_was_judged(bench: Bench) -> None:
+    bench.trial()
+    ended = await _ends(bench, ACTIVATION_ENDS, bench.firmware.update.order_id)
+    assert bench.firmware.update.state is UpdateState.ACTIVE
+    assert (ended.status, ended.code) == (200, "")
+
+
+@pytest.mark.req("WAN-08")
+async def test_an_activation_has_failed_when_the_old_version_runs_again(bench: Bench) -> None:
+    update_parts.remember(bench.folder, UpdateState.ROLLED_BACK, code="firmware.attempts", slot="b")
+    bench.start()
+    ended = await _ends(bench, ACTIVATION_ENDS, bench.firmware.update.order_id)
+    assert (ended.status, ended.code) == (500, "firmware.attempts")
+
+
+@pytest.mark.req("WAN-08")
+async def test_an_order_that_another_one_replaced_is_told_as_interrupted(bench: Bench) -> None:
+    ended = await _ends(bench, ORDER_ENDS, "order-1", lambda: bench.order("order-2"))
+    assert (ended.status, ended.code) == (500, "command.interrupted")
 
 
 def test_the_facts_hold_no_secret_and_tell_where_it_is(bench: Bench) -> None:

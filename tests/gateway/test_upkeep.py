@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.gateway.gateway_parts import START, gateway_identity
+from tests.gateway.wan.wan_parts import until
 from tests.storage.samples import KEY, signed
 from tests.storage.signing import SIGNER
 
@@ -24,7 +25,7 @@ from smgw.gateway.logs import Recorder
 from smgw.gateway.self_test import CHECKS, Subject
 from smgw.gateway.separation import Networks
 from smgw.gateway.states import StateKeeper
-from smgw.gateway.upkeep import FIRST_TEST, TEST_EVERY, TICK, Parts, Upkeep
+from smgw.gateway.upkeep import FIRST_TEST, TEST_EVERY, TICK, LastTest, Parts, Upkeep
 from smgw.net.clock import ManualClock
 from smgw.net.listeners import Listener
 from smgw.protocol.time_sync import TimeMeasurement
@@ -155,6 +156,23 @@ async def test_a_gateway_tests_itself_at_start_every_24_hours_and_on_demand(benc
     assert bench.walks == [True, False, True, False]
     assert bench.intact == [True, True]
     assert bench.events(Log.CALIBRATION).count("self_test_passed") == 4
+
+
+@pytest.mark.req("STATE-03", "WAN-08")
+async def test_an_ordered_test_begins_after_its_order_and_tells_what_it_found(bench: Bench) -> None:
+    bench.synchronise()
+    told: list[tuple[LastTest, int]] = []
+    async with running(bench):
+        bench.upkeep.wanted.set()
+        await until(lambda: len(bench.walks) == 2)
+        # The second test has walked; what is ordered now gets a third, although that one is not over.
+        bench.upkeep.order(lambda last: told.append((last, len(bench.walks))))
+        bench.upkeep.order(lambda last: told.append((last, len(bench.walks))))
+        await until(lambda: len(told) == 2)
+    (first, walks), (second, _) = told
+    assert first == second == bench.upkeep.last_test
+    assert (first.failed, walks) == ((), 3)
+    assert bench.walks == [True, True, True]
 
 
 @pytest.mark.req("STATE-01", "STATE-03")
