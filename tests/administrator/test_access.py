@@ -10,12 +10,16 @@ from tests.gateway.gateway_parts import GATEWAY_ID, START
 
 from smgw.administrator.access import COOKIE, operator_token
 from smgw.administrator.api.endpoints import Desk
-from smgw.administrator.console.forms import FORMS
+from smgw.administrator.console.forms import FILES, FORMS
 from smgw.administrator.sessions import IDLE_S, LOCK_S, SESSION_S, WRONG_PASSWORDS, Sessions
 from smgw.administrator.users import Role, hash_password
 
-NAMES = {"device_id": GATEWAY_ID, "kind": "meter", "profile_id": "1SGW0010000001", "log": "system", "number": "1", "name": "someone"}
-PATHS = [form.path.format_map(NAMES) for form in FORMS] + ["/logout", "/account/tokens", "/backup"]
+NAMES = {
+    "device_id": GATEWAY_ID, "kind": "meter", "profile_id": "1SGW0010000001", "log": "system", "number": "1", "name": "someone",
+    "case": "C000001", "order": "00000000-0000-4000-8000-000000000001",
+}  # fmt: skip
+FORM_PATHS = [form.path.format_map(NAMES) for form in FORMS] + [path for path, _, _ in FILES]
+PATHS = [*FORM_PATHS, "/logout", "/account/tokens", "/backup"]
 
 FIELDS = {
     "order": "state", "name": "new-user", "password": PASSWORD, "purpose": "x", "passphrase": PASSWORD, "change": "off", "roles": "viewer",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
@@ -13,16 +14,24 @@ from tests.gateway.gateway_parts import GATEWAY_ID, START, meter_profile
 
 from smgw.administrator.api.endpoints import ANYONE, Desk
 from smgw.administrator.backup import restore_backup
-from smgw.administrator.config import AdministratorFolder
+from smgw.administrator.books import Books
+from smgw.administrator.config import AdministratorFolder, Mqtt
 from smgw.administrator.console.forms import FORMS
 from smgw.administrator.console.language import LANGUAGES, Language
 from smgw.administrator.console.site import endpoint_of
 from smgw.administrator.console.views import PAGES
 from smgw.administrator.monitoring import Finding
+from smgw.administrator.succession import Change
 from smgw.administrator.users import Role
+from smgw.administrator.wakeup import Address
+from smgw.codec.command import Answer
+from smgw.codec.market_order import MarketOrder
 from smgw.core.notices import Notice
 
-NAMES = {"device_id": GATEWAY_ID, "kind": "meter", "profile_id": "1SGW0010000001", "log": "system", "number": "1", "name": "someone"}
+NAMES = {
+    "device_id": GATEWAY_ID, "kind": "meter", "profile_id": "1SGW0010000001", "log": "system", "number": "1", "name": "someone",
+    "case": "C000001", "order": "00000000-0000-4000-8000-000000000001",
+}  # fmt: skip
 XSS = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{777*7777}}"
 
 
@@ -30,8 +39,29 @@ XSS = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{777*7777}}"
 def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = make_desk(tmp_path / "gwa")
     add_user(desk.books, "someone")
+    fill(desk.books, "someone")
     yield desk
     desk.books.close()
+
+
+def fill(books: Books, text: str) -> None:
+    """Make one of each thing that has a page of its own, with a text of others in each place that takes one."""
+    job = books.jobs.add(GATEWAY_ID, "POST", text, {"x": text}, at=START, actor=text, random=bytes(16))
+    books.jobs.end(job, Answer(job.command_id, START, GATEWAY_ID, 200, text, msgspec.Raw(msgspec.json.encode({text: text}))), START)
+    books.incidents.settle([Finding(GATEWAY_ID, "alarm", f"{text}/{text}", text)], START)
+    (incident,) = books.incidents.listed()
+    books.notifications.put(incident, [text], START)
+    books.notifications.failed(books.notifications.due(text, START)[0], text, START)
+    books.cases.open(GATEWAY_ID, text, text, text, until=START + timedelta(hours=8), at=START, actor=text)
+    books.cases.report("C000001", msgspec.json.encode({text: {text: text}}), text, at=START, by=text)
+    change = Change(GATEWAY_ID, "incoming", text, "expected", b"", text, "", "")
+    books.successions.begin(change, START, text)
+    books.successions.move(GATEWAY_ID, "refused", START, text, text)
+    wanted = MarketOrder(NAMES["order"], GATEWAY_ID, "read-out", text, START.date(), START.date(), "move")
+    books.market_orders.accept(wanted, text, text, text, at=START, random=bytes([1]) * 16, held=True)
+    books.market_orders.refused(text, text, START)
+    books.wake_ups.set_address(GATEWAY_ID, Address(text, 15_100), START, text)
+    books.wake_ups.end(books.wake_ups.begin(GATEWAY_ID, START), 6, 1, "given_up")
 
 
 @pytest.mark.req("ADM-13", "SEC-03")
@@ -49,13 +79,16 @@ async def test_every_page_and_form_is_open_to_whom_its_endpoint_names(desk: Desk
             status, text = await caller.send(form.path.format_map(NAMES), {"form_key": key})
             roles = endpoint_of(form.handler).roles
             assert ("administrator.forbidden" in text) == (roles != ANYONE and role not in roles), form.path
-            assert status in (303, 400, 403, 404, 409), form.path
+            assert status in (303, 400, 403, 404, 409) or "wakeup.no_call_back" in text, form.path
 
 
 @pytest.mark.req("SEC-03")
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_whatever_others_wrote_is_shown_as_text(desk: Desk, language: str) -> None:
+async def test_whatever_others_wrote_is_shown_as_text(tmp_path: Path, language: str) -> None:
+    desk = make_desk(tmp_path / "gwa")
     books = desk.books
+    fill(books, XSS)
+    desk.channels.add(Mqtt("bus", XSS, topic="x<b>" + XSS.replace("+", "")[:100]), START, XSS)
     add_user(books, "ann", *Role)
     add_gateway(books.inventory, XSS)
     told = {
@@ -71,27 +104,27 @@ async def test_whatever_others_wrote_is_shown_as_text(desk: Desk, language: str)
     for device_id in (GATEWAY_ID, XSS):
         books.inventory.note_contact(device_id, START, XSS, msgspec.json.encode({**told, "alarms": [alarm, XSS]}))
     books.inventory.put_profile(GATEWAY_ID, msgspec.structs.replace(meter_profile(9), meter_id=XSS, link=XSS), START, XSS)
-    job = books.jobs.add(GATEWAY_ID, "POST", XSS, {"x": XSS}, at=START, actor=XSS, random=bytes(16))
+    job = books.jobs.add(GATEWAY_ID, "POST", XSS, {"x": XSS}, at=START, actor=XSS, random=bytes([2]) * 16)
     books.jobs.refuse(job, XSS, START)
     books.approvals.propose("profile", "job", GATEWAY_ID, XSS, {"device_id": XSS, "resource": XSS}, at=START, actor=XSS)
     notice = Notice(XSS, GATEWAY_ID, XSS, 1, XSS, START, XSS, False, {XSS: XSS})
     books.alarms.accept(notice, START)
-    books.incidents.settle([Finding(GATEWAY_ID, "clock", XSS, XSS), Finding(XSS, "alarm", XSS, XSS)], START)
+    findings = [Finding(GATEWAY_ID, "clock", XSS, XSS), Finding(XSS, "alarm", XSS, XSS), Finding(GATEWAY_ID, "alarm", f"{XSS}/{XSS}", XSS)]
+    books.incidents.settle(findings, START)
     books.users.add_token("ann", XSS, bytes(32), START)
     books.audit.note(START, XSS, XSS, XSS, XSS)
     paths = [
-        "/",
+        *(page.path.format_map(NAMES) for page in PAGES if "profile_id" not in page.path),
+        f"/incidents?gateway={XSS}&all=true",
+        f"/cases?gateway={XSS}",
+        f"/market-orders?gateway={XSS}",
+        f"/successions?gateway={XSS}",
         f"/?search={XSS}&state={XSS}",
-        f"/gateways/{GATEWAY_ID}",
-        "/proposals",
-        "/alarms",
-        "/audit",
         f"/audit?actor={XSS}&head={XSS}",
-        "/users",
     ]
     async with served(desk) as caller:
         await caller.log_in("ann")
-        for path in [*paths, "/account", f"/audit?check=1&head={XSS}", f"/gateways/{XSS}", f"/{XSS}"]:
+        for path in [*paths, f"/audit?check=1&head={XSS}", f"/gateways/{XSS}", f"/{XSS}"]:
             target = caller.server.make_url("/").join(caller.server.make_url(path.replace("?", "?lang=" + language + "&", 1)))
             status, text = await caller.page(str(target))
             assert status in (200, 400, 404), path

@@ -4,15 +4,32 @@ Source: ADM-02, ADM-13.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
-from smgw.administrator.api import alarms, approvals, exchanges, firmware, jobs, logs, profiles, users
+from smgw.administrator.api import (
+    alarms,
+    approvals,
+    cases,
+    channels,
+    exchanges,
+    firmware,
+    incidents,
+    jobs,
+    logs,
+    market_orders,
+    profiles,
+    successions,
+    users,
+    wake_ups,
+)
 from smgw.administrator.api.endpoints import Call
 from smgw.administrator.api.routes import read
 from smgw.administrator.console.views import COMMON_ORDERS
 from smgw.core.errors import PeerFault
+from smgw.core.instant import BERLIN, utc_text
 
 Fields = Mapping[str, str]
 
@@ -80,6 +97,79 @@ def _password(call: Call, fields: Fields, _: list[str]) -> Call:
     return call._replace(body=read({"old": fields.get("old", ""), "new": fields.get("new", "")}, users.PasswordChange))
 
 
+def _wake_up(call: Call, fields: Fields, _: list[str]) -> Call:
+    body = {
+        "host": fields.get("host", "").strip(),
+        "port": _number(fields, "port"),
+        "timestamp_order": fields.get("timestamp_order", "little"),
+        "on_wake_up": fields.get("on_wake_up") == "true",
+        "set_gateway": fields.get("set_gateway") == "true",
+    }
+    return call._replace(body=read(body, wake_ups.NewAddress))
+
+
+def _wake(call: Call, _: Fields, __: list[str]) -> Call:
+    return call._replace(query=wake_ups.WakeQuery(wait=False))
+
+
+def _end(call: Call, fields: Fields, _: list[str]) -> Call:
+    body = {"method": "POST", "resource": "life/announce-end", "body": {"at": _moment(fields, "at")}}
+    return call._replace(body=read(body, jobs.NewJob))
+
+
+def _seal(call: Call, fields: Fields, _: list[str]) -> Call:
+    return call._replace(body=read({"seal": fields.get("seal", ""), "curve": fields.get("curve", "")}, exchanges.Enrolment))
+
+
+def _case(call: Call, fields: Fields, _: list[str]) -> Call:
+    body = {"certificate": fields.get("certificate", ""), "reason": fields.get("reason", "").strip(), "hours": _number(fields, "hours")}
+    return _at_gateway(call, fields)._replace(body=read(body, cases.NewCase))
+
+
+def _close_case(call: Call, fields: Fields, _: list[str]) -> Call:
+    return call._replace(body=cases.Closing(fields.get("keep_diagnosis") == "true"))
+
+
+def _handover(call: Call, fields: Fields, _: list[str]) -> Call:
+    body = {"offer": fields.get("offer", ""), "until": _moment(fields, "until")}
+    return _at_gateway(call, fields)._replace(body=read(body, successions.Handover))
+
+
+def _intake(call: Call, fields: Fields, _: list[str]) -> Call:
+    host = fields.get("host", "").strip()
+    wake_up = {"host": host, "port": _number(fields, "port"), "on_wake_up": False} if host else None
+    body = {"infrastructure": fields.get("infrastructure", ""), "until": _moment(fields, "until"), "wake_up": wake_up}
+    return call._replace(body=read(body, successions.Intake))
+
+
+def _channel(call: Call, fields: Fields, _: list[str]) -> Call:
+    given: dict[str, Any] = {name: text.strip() for name, text in fields.items() if name != "form_key" and text.strip()}
+    if "port" in given:
+        given["port"] = _number(fields, "port")
+    if "recipients" in given:
+        given["recipients"] = [part for part in given["recipients"].replace(",", " ").split() if part]
+    return call._replace(body=read(given, channels.NewChannel))
+
+
+def _at_gateway(call: Call, fields: Fields) -> Call:
+    return call._replace(path={**call.path, "device_id": fields.get("device_id", "").strip()})
+
+
+def _number(fields: Fields, name: str) -> int:
+    text = fields.get(name, "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 9):
+        raise PeerFault("administrator.request", f"{name}: a number")
+    return int(text)
+
+
+def _moment(fields: Fields, name: str) -> str:
+    """Read local time as a browser sends it. Raises: PeerFault administrator.request."""
+    try:
+        return utc_text(datetime.strptime(fields.get(name, ""), "%Y-%m-%dT%H:%M").replace(tzinfo=BERLIN))
+    except (ValueError, OverflowError) as problem:
+        raise PeerFault("administrator.request", f"{name}: a day and a time") from problem
+
+
 def _json(text: str, field: str) -> Any:
     try:
         return msgspec.json.decode(text.encode(errors="surrogatepass"))
@@ -97,6 +187,22 @@ FORMS = (
     Form(f"{_GATEWAY}/exchange", exchanges.order, _GATEWAY, "exchange", _exchange),
     Form(f"{_GATEWAY}/profiles", profiles.put_profile, f"{_GATEWAY}#profiles", "profile_put", _profile),
     Form(f"{_PROFILE}/delete", profiles.remove_profile, f"{_GATEWAY}#profiles", "profile_deleted"),
+    Form(f"{_GATEWAY}/announce-end", jobs.add_job, f"{_GATEWAY}#jobs", "ordered", _end),
+    Form(f"{_GATEWAY}/wake-up", wake_ups.set_address, f"{_GATEWAY}#wake-up", "wake_up_set", _wake_up),
+    Form(f"{_GATEWAY}/wake", wake_ups.wake, f"{_GATEWAY}#wake-up", "called", _wake),
+    Form("/enrolments", exchanges.enrol, "/", "enrolled", _seal),
+    Form("/incidents/{number}/close", incidents.close, "/incidents", "incident_closed"),
+    Form("/notifications", channels.add, "/notifications", "channel_added", _channel),
+    Form("/notifications/{name}/try", channels.attempt, "/notifications", "channel_tried"),
+    Form("/notifications/{name}/remove", channels.remove, "/notifications", "channel_removed"),
+    Form("/cases", cases.open_case, "/cases", "case_opened", _case),
+    Form("/cases/{case}/close", cases.close_case, "/cases/{case}", "case_closed", _close_case),
+    Form("/successions", successions.take_over, "/successions", "succession_begun", _intake),
+    Form("/successions/handover", successions.hand_over, "/successions", "succession_begun", _handover),
+    Form("/successions/{device_id}/withdraw", successions.withdraw, "/successions", "succession_withdrawn"),
+    Form("/successions/{device_id}/confirm", successions.confirm, "/successions", "succession_confirmed"),
+    Form("/market-orders/{order}/approve", market_orders.approve, "/market-orders", "approved"),
+    Form("/market-orders/{order}/reject", market_orders.reject, "/market-orders", "order_rejected"),
     Form("/alarms/{number}/acknowledge", alarms.acknowledge, "/alarms?unseen=true", "alarm"),
     Form("/campaigns", firmware.begin, "/campaigns", "campaign", _campaign),
     Form("/campaigns/{number}/pause", firmware.pause, "/campaigns", "campaign"),
@@ -109,7 +215,13 @@ FORMS = (
     Form("/account/password", users.change_password, "/login", "password_changed", _password),
     Form("/account/tokens/{number}/delete", users.remove_token, "/account", "token_removed"),
 )
-"""Every form that ends with another page; log-in, new tokens and backups answer by themselves."""
+"""Every form that ends with another page; log-in, new tokens, backups and files answer by themselves."""
+
+FILES: tuple[tuple[str, Callable[[Call], Any], Callable[[dict[str, str]], Any]], ...] = (
+    ("/successions/offer", successions.offer, lambda fields: read({"host": fields.get("host", "").strip()}, successions.NewOffer)),
+    ("/successions/infrastructure", successions.tell, lambda fields: read({"offer": fields.get("offer", "")}, successions.Telling)),
+)
+"""Forms that answer with a file: address, endpoint, and its body from the fields."""
 
 DONE = frozenset({form.done for form in FORMS} | {"proposed"})
 """Keys of the sentences that may stand at the top of a page."""

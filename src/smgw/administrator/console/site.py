@@ -1,6 +1,7 @@
 """The console as routes: pages, forms, log-in. Every form needs the key of the session that it was shown in. Source: ADM-13, SEC-03."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from importlib.resources import files
@@ -11,10 +12,10 @@ import jinja2
 from aiohttp import web
 
 from smgw.administrator.access import COOKIE, SESSION, USER, Access
-from smgw.administrator.api import ENDPOINTS, audit, backup, users
+from smgw.administrator.api import ENDPOINTS, audit, backup, successions, users
 from smgw.administrator.api.endpoints import Call, Desk, Endpoint, ProposalRow, admit, obey, require_role
 from smgw.administrator.api.routes import read
-from smgw.administrator.console.forms import DONE, FORMS, Form
+from smgw.administrator.console.forms import DONE, FILES, FORMS, Form
 from smgw.administrator.console.language import LANGUAGES, Language, LanguageCode, choose
 from smgw.administrator.console.views import PAGES, Page, account
 from smgw.administrator.sessions import SESSION_S
@@ -64,6 +65,7 @@ class Console:
                 web.post("/account/tokens", self._make_token),
                 web.post("/backup", self._backup),
                 web.get("/audit/export", self._export),
+                *(web.post(path, self._file(handler, body)) for path, handler, body in FILES),
                 web.get("/style.css", _style),
                 web.get("/favicon.ico", _no_icon),
             ]
@@ -87,7 +89,7 @@ class Console:
         async def handle(request: web.Request) -> web.StreamResponse:
             fields = await self._fields(request)
             admit(endpoint, self._call(request))
-            call = form.prepare(self._call(request), {name: str(value) for name, value in fields.items()}, _chosen(fields))
+            call = form.prepare(self._call(request), _texts(fields), _chosen(fields))
             result = await obey(endpoint, call)
             done = "proposed" if isinstance(result, ProposalRow) and endpoint.may_propose else form.done
             path, _, anchor = form.then.partition("#")
@@ -171,6 +173,20 @@ class Console:
         data = await obey(endpoint_of(backup.take), call)
         return _download(data, f"{self._desk.office.name}.smgwbackup", "application/octet-stream")
 
+    def _file(self, handler: Callable[[Call], Any], body: Callable[[dict[str, str]], Any]) -> Handler:
+        endpoint = endpoint_of(handler)
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            fields = _texts(await self._fields(request))
+            call = self._call(request)
+            call = call._replace(path={"device_id": fields.get("device_id", "").strip()})
+            admit(endpoint, call)
+            data = await obey(endpoint, call._replace(body=body(fields)))
+            kind = "offer" if handler is successions.offer else "infrastructure"
+            return _download(data, f"{call.path['device_id']}-{kind}.cms", endpoint.media)
+
+        return handle
+
     async def _export(self, request: web.Request) -> web.StreamResponse:
         admit(endpoint_of(audit.export), self._call(request))
         data = await obey(endpoint_of(audit.export), self._call(request))
@@ -187,24 +203,29 @@ class Console:
         wishes = request.query.get("lang"), request.cookies.get(LANGUAGE_COOKIE), request.headers.get("Accept-Language", "")
         return self._languages[choose(*wishes)]
 
-    def _frame(self, request: web.Request) -> dict[str, Any]:
+    def _frame(self, request: web.Request, template: str) -> dict[str, Any]:
         """Give what stands on each page around its own matter."""
         user = request.get(USER)
         if user is None:
-            return {"user": None, "form_key": "", "navigation": (), "strip": None}
-        shown = [page for page in PAGES if page.navigation and endpoint_of(page.handler).roles.intersection(user.roles)]
+            return {"user": None, "form_key": "", "navigation": (), "group": "", "tabs": (), "strip": None}
+        shown = [page for page in PAGES if page.tab and endpoint_of(page.handler).roles.intersection(user.roles)]
+        groups = {page.group: page.path for page in reversed(shown)}
+        group = next((page.group for page in PAGES if page.template == template), "")
+        tabs = [(page.path, page.tab) for page in shown if page.group == group]
         inventory, now = self._desk.books.inventory, self._desk.office.clock.now()
         devices = inventory.gateways()
         return {
             "user": user,
             "form_key": request[SESSION].form_key,
-            "navigation": [(page.path, page.navigation) for page in shown],
+            "navigation": [(groups[name], name) for name in dict.fromkeys(page.group for page in shown)],
+            "group": group,
+            "tabs": tabs if len(tabs) > 1 else (),
             "strip": {
                 "name": self._desk.office.name,
                 "now": now,
                 "all": len(devices),
                 "reachable": sum(map(inventory.is_connected, devices)),
-                "waiting": {"proposals": self._desk.books.approvals.waiting(), "alarms": sum(self._desk.books.alarms.unseen().values())},
+                "waiting": {"proposals": self._desk.books.approvals.waiting(), "faults": sum(self._desk.books.alarms.unseen().values())},
             },
         }
 
@@ -219,7 +240,7 @@ class Console:
             languages=[(code, str(request.rel_url.with_query({**others, "lang": code}))) for code in _languages_of(request)],
             done=done if done in DONE else "",
             asked=others,
-            **self._frame(request),
+            **self._frame(request, template),
             **values,
         )
         response = web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
@@ -237,6 +258,15 @@ def _is_from_here(request: web.Request) -> bool:
     """Tell whether a form was sent by a page of ours, as far as the browser says."""
     origin = request.headers.get("Origin")
     return origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
+
+
+def _texts(fields: Any) -> dict[str, str]:
+    """Give the fields of a form; a file as Base64."""
+    return {name: _text(value) for name, value in fields.items()}
+
+
+def _text(value: Any) -> str:
+    return b64encode(value.file.read()).decode() if isinstance(value, web.FileField) else str(value)
 
 
 def _chosen(fields: Any) -> list[str]:

@@ -5,12 +5,34 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from smgw.administrator.api import alarms, approvals, audit, exchanges, firmware, gateways, incidents, jobs, logs, profiles, users
-from smgw.administrator.api.endpoints import Call, ProposalRow
+from smgw.administrator.api import (
+    alarms,
+    approvals,
+    audit,
+    cases,
+    channels,
+    exchanges,
+    firmware,
+    gateways,
+    incidents,
+    jobs,
+    logs,
+    market_orders,
+    profiles,
+    successions,
+    users,
+    wake_ups,
+)
+from smgw.administrator.api.endpoints import Call
 from smgw.administrator.api.routes import read
 from smgw.administrator.campaigns import Plan
+from smgw.administrator.console.deeds import deed_in_words
 from smgw.administrator.console.language import Language
+from smgw.administrator.console.watch_views import incident, incident_list, notifications
+from smgw.administrator.console.work_views import case, case_list, order_list, succession_list
 from smgw.administrator.users import LOCAL, Role
+from smgw.administrator.wakeup import Address
+from smgw.core.errors import DomainFault
 from smgw.core.life_cycle import Phase
 from smgw.core.log_event import Level
 from smgw.core.profiles import CommunicationProfile, MeterProfile, profile_key
@@ -44,8 +66,10 @@ class Page(NamedTuple):
     view: View
     handler: Callable[[Call], Any]
     """The endpoint whose roles may see the page."""
-    navigation: str = ""
-    """Key of its entry in the navigation; empty: it has none."""
+    tab: str = ""
+    """Key of its tab within its group; empty: it has none."""
+    group: str = ""
+    """Key of the entry in the navigation that it belongs to."""
 
 
 def fleet(call: Call, asked: dict[str, str], _: Language) -> Values:
@@ -59,6 +83,7 @@ def fleet(call: Call, asked: dict[str, str], _: Language) -> Values:
         "query": query,
         "given": given,
         "states": sorted({row.state for row in everything.gateways}),
+        "curves": curves(),
         "firmwares": sorted({row.firmware for row in everything.gateways} - {""}),
         "earlier": max(0, query.offset - PAGE_ROWS) if query.offset else None,
         "later": query.offset + PAGE_ROWS if query.offset + PAGE_ROWS < found.total else None,
@@ -93,12 +118,32 @@ def gateway(call: Call, asked: dict[str, str], language: Language) -> Values:
         "jobs": jobs.jobs(call._replace(query=jobs.JobsQuery(limit=JOBS_SHOWN))),
         "orders": COMMON_ORDERS,
         "exchange": next((one for one in exchanges.exchanges(call) if one.device_id == view.gateway.device_id), None),
-        "curves": [rule.curve for rule in CURVE_RULES if rule.use is Use.END_ENTITY],
+        "curves": curves(),
+        "wake": {"address": _wake_up_address(call), "state": wake_ups.calls(call)},
+        "succession": call.books.successions.change(view.gateway.device_id),
         "log": log,
         "logs": logs.LOGS,
         "older": log.entries[-1].index if len(log.entries) == LOG_ROWS else 0,
         "kinds": profiles_kinds(),
     }
+
+
+def curves() -> list[str]:
+    """List the curves that new keys may be made on."""
+    return [rule.curve for rule in CURVE_RULES if rule.use is Use.END_ENTITY]
+
+
+def _wake_up_address(call: Call) -> Address | None:
+    try:
+        return wake_ups.address(call)
+    except DomainFault:
+        return None
+
+
+def job(call: Call, _: dict[str, str], __: Language) -> Values:
+    """Show one command and the gateway's answer."""
+    row = jobs.job(call)
+    return {"row": row, "text": msgspec.json.format(row.result, indent=2).decode(errors="replace")}
 
 
 def profiles_kinds() -> tuple[str, ...]:
@@ -132,23 +177,11 @@ def profile(call: Call, _: dict[str, str], __: Language) -> Values:
     return {"device_id": call.path["device_id"], "view": view, "text": text, "used_by": users_of}
 
 
-def _deed(row: ProposalRow, language: Language) -> str:
-    """Say what is proposed, in the words of the reader where there are some."""
-    request = msgspec.json.decode(row.request)
-    if not isinstance(request, dict) or "resource" in request or "kind" not in request:
-        return row.summary
-    kind, profile = language.word("kind", str(request["kind"])), request.get("profile")
-    if isinstance(profile, dict):
-        name = row.summary.partition(" profile ")[2].partition(" ")[0]
-        return language.text("deed.put", kind=kind, name=name, version=profile.get("version", 1))
-    return language.text("deed.delete", kind=kind, name=request.get("id", ""))
-
-
 def proposals(call: Call, _: dict[str, str], language: Language) -> Values:
     """Show what waits for a second person, and what was decided."""
     rows = approvals.proposals(call._replace(query=approvals.ProposalQuery()))
     return {
-        "rows": [(row, _deed(row, language), msgspec.json.format(row.request, indent=2).decode()) for row in rows],
+        "rows": [(row, deed_in_words(row, language), msgspec.json.format(row.request, indent=2).decode()) for row in rows],
         "four_eyes": sorted(call.desk.four_eyes),
         "may_approve": Role.APPROVER in call.user.roles,
     }
@@ -159,7 +192,6 @@ def alarm_list(call: Call, asked: dict[str, str], language: Language) -> Values:
     given = {name: value for name, value in asked.items() if value and name in ("gateway", "level", "unseen")}
     query = read({**given, "limit": 2 * PAGE_ROWS, "language": language.code}, alarms.AlarmQuery, strict=False)
     return {
-        "lasting": incidents.incidents(call._replace(query=incidents.IncidentQuery(gateway=query.gateway, language=language.code))),
         "rows": alarms.alarms(call._replace(query=query)),
         "query": query,
         "given": given,
@@ -211,14 +243,22 @@ def account(call: Call, _: dict[str, str], __: Language) -> Values:
 
 
 PAGES = (
-    Page("/", "fleet.html", fleet, gateways.fleet, "fleet"),
-    Page("/gateways/{device_id}", "gateway.html", gateway, gateways.gateway),
-    Page("/gateways/{device_id}/profiles/{kind}/{profile_id}", "profile.html", profile, profiles.profile),
-    Page("/alarms", "alarms.html", alarm_list, alarms.alarms, "alarms"),
-    Page("/campaigns", "campaigns.html", campaign_list, firmware.campaigns, "campaigns"),
-    Page("/proposals", "proposals.html", proposals, approvals.proposals, "proposals"),
-    Page("/audit", "audit.html", audit_trail, audit.trail, "audit"),
-    Page("/users", "users.html", user_list, users.users, "users"),
+    Page("/", "fleet.html", fleet, gateways.fleet, "fleet", "fleet"),
+    Page("/gateways/{device_id}", "gateway.html", gateway, gateways.gateway, group="fleet"),
+    Page("/gateways/{device_id}/profiles/{kind}/{profile_id}", "profile.html", profile, profiles.profile, group="fleet"),
+    Page("/gateways/{device_id}/jobs/{number}", "job.html", job, jobs.job, group="fleet"),
+    Page("/incidents", "incidents.html", incident_list, incidents.incidents, "incidents", "faults"),
+    Page("/incidents/{number}", "incident.html", incident, incidents.incident_view, group="faults"),
+    Page("/alarms", "alarms.html", alarm_list, alarms.alarms, "alarms", "faults"),
+    Page("/notifications", "notifications.html", notifications, channels.notifying, "notifications", "faults"),
+    Page("/campaigns", "campaigns.html", campaign_list, firmware.campaigns, "campaigns", "campaigns"),
+    Page("/cases", "cases.html", case_list, cases.cases, "cases", "work"),
+    Page("/cases/{case}", "case.html", case, cases.case, group="work"),
+    Page("/successions", "successions.html", succession_list, successions.successions, "successions", "work"),
+    Page("/market-orders", "market_orders.html", order_list, market_orders.orders, "orders", "work"),
+    Page("/proposals", "proposals.html", proposals, approvals.proposals, "proposals", "proposals"),
+    Page("/audit", "audit.html", audit_trail, audit.trail, "audit", "books"),
+    Page("/users", "users.html", user_list, users.users, "users", "books"),
     Page("/account", "account.html", account, users.me),
 )
-"""Every page; those with a key stand in the navigation in this order."""
+"""Every page; each group stands in the navigation in this order, the pages of a group as tabs below it."""
