@@ -141,6 +141,7 @@ class Said(NamedTuple):
 @pytest.mark.parametrize("whose", ["own", "another", "nobody", "another, said later"])
 def test_a_member_sees_its_own_doors_and_nobody_s(tmp_path: Path, door: socket.socket, whose: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smgw.simulation.fleet.LOOK_S", 0.0)
+    monkeypatch.setattr("smgw.simulation.fleet.WAIT_S", 0.0)
     port = door.getsockname()[1]
     fleet = Fleet(tmp_path, ManualClock(START), timedelta(seconds=60))
     said = {"own": Said(frozenset({port if whose == "own" else 0})), "another": Said(frozenset({port if whose == "another" else 0}))}

@@ -516,6 +516,7 @@ class Gateway:
             facts=self.facts,
             profile_installed=self._install,
             profile_deleted=self._forget,
+            technicians_changed=self.technicians.changed.set,
             evaluation=self.evaluation,
             queued=self.pump.wake.set,
             pending=self.pending,

@@ -74,8 +74,11 @@ class SystemClock:
 
     async def wait_until(self, moment: datetime | None, event: asyncio.Event) -> bool:
         """Wait in naps like `sleep_until`, or until the event."""
+        if moment is None:
+            await event.wait()
+            return False
         while not event.is_set():
-            left_s = _LONGEST_NAP_S if moment is None else (moment - self.now()).total_seconds()
+            left_s = (moment - self.now()).total_seconds()
             if left_s <= 0:
                 return True
             with suppress(TimeoutError):

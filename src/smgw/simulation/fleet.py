@@ -59,8 +59,10 @@ START_S = 10.0
 """So long a starting member holds up the next ones; an administrator that can't be reached holds up nobody for ever."""
 SPREAD = 97
 """Meters send at so many different moments of an interval: in a street no two meters send together for long."""
-LOOKS, LOOK_S = 8, 1.0
-"""So often, and so far apart in seconds, is looked again at a port that is nobody's."""
+LOOK_S = 1.0
+"""Members that ask within so many seconds get the same look at what they share."""
+WAITS, WAIT_S = 40, 0.2
+"""So often, and so many seconds each time, is waited for a member that says that a port is its own."""
 LIMIT = 5_000
 """Largest fleet of one process."""
 FILES = 12
@@ -252,11 +254,12 @@ class Fleet:
         """
         own, found = self._gateways[name].places, self._found()
         strange = self._strange(found)
-        for _ in range(LOOKS):
+        for _ in range(WAITS):
             if not strange:
-                break
-            sleep(LOOK_S)
-            strange &= self._strange(self._found())
+                return [listener for listener in found if listener.port in own]
+            sleep(WAIT_S)
+            strange = self._strange(strange)
+        strange &= set(self._found())
         return [listener for listener in found if listener.port in own or listener in strange]
 
     def _strange(self, found: Iterable[Listener]) -> set[Listener]:

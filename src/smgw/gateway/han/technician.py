@@ -30,7 +30,7 @@ from smgw.security.content import seal
 PREFIX = "/smgw/srv/v1/"
 IDLE_S = 300.0
 LOOK_S = 1.0
-"""So often, in real seconds, the admissions are looked at."""
+"""So often, in real seconds, the admissions are looked at while somebody is admitted."""
 TECHNICIANS = frozenset({Role.TECHNICIAN})
 MAX_SESSIONS = 4
 _JSON = ("Content-Type", "application/json")
@@ -56,6 +56,8 @@ class TechnicianInterface:
         self._post = post
         self._sessions: dict[asyncio.StreamWriter, ValidatedCertificate] = {}
         self._told: dict[str, datetime] = {}
+        self.changed = asyncio.Event()
+        """Set it when the administrator admitted or dismissed somebody."""
         self.port = 0
         """The port listened on, 0 while nobody is admitted."""
 
@@ -64,6 +66,7 @@ class TechnicianInterface:
         server: asyncio.Server | None = None
         try:
             while True:
+                self.changed.clear()
                 admitted = self._admitted()
                 if admitted and server is None:
                     server = await self._listen()
@@ -73,7 +76,10 @@ class TechnicianInterface:
                 for writer, peer in list(self._sessions.items()):
                     if peer.certificate not in admitted:
                         writer.transport.abort()
-                await asyncio.sleep(LOOK_S)
+                # An admission ends by its time or by an order; it begins by an order alone.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S if admitted else None):
+                        await self.changed.wait()
         finally:
             if server is not None:
                 self._close(server)

@@ -60,6 +60,8 @@ class Context(NamedTuple):
     pending: PendingWork
     """Keeps what goes on after its answer."""
     profile_deleted: Callable[[Profile], None] = _nothing
+    technicians_changed: Callable[[], None] = _nothing
+    """Opens or closes the technicians' interface as the administrator ordered."""
     successions: Successions | None = None
     is_examiner: bool = False
     """Whether this is the channel of an administrator to be."""

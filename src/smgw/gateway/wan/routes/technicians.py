@@ -14,13 +14,13 @@ def _admit(context: Context, call: Call) -> Outcome:
     except msgspec.MsgspecError as problem:
         raise PeerFault("command.technician", str(problem)[:200]) from problem
     admit(context.journal, context.recorder, context.administrator_name, admission, call.now)
-    return Outcome(201)
+    return Outcome(201, after=context.technicians_changed)
 
 
 def _dismiss(context: Context, call: Call) -> Outcome:
     (case,) = call.rest if len(call.rest) == 1 else ("",)
     dismiss(context.journal, case, call.now)
-    return Outcome(200)
+    return Outcome(200, after=context.technicians_changed)
 
 
 ROUTES: Routes = {("POST", "fas", "technician"): _admit, ("DELETE", "fas", "technician"): _dismiss}
