@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 from tests.gateway.gateway_parts import START
+from tests.gateway.management_channel import Channel
 from tests.storage.samples import KEY, entry, signed
 from tests.storage.signing import SIGNER
 
+from smgw.core.errors import PeerFault
 from smgw.core.log_event import Log
 from smgw.core.state import Event, State
 from smgw.gateway.config import StorageLimits
-from smgw.gateway.limits import FULL, LEVELS, STORES, LimitWatch, fills, full_stores
+from smgw.gateway.limits import FULL, LEVELS, STORES, LimitSettings, LimitWatch, check_room, fills, full_stores, limits_in_force
 from smgw.gateway.logs import Recorder
 from smgw.gateway.states import StateKeeper
 from smgw.net.clock import ManualClock
@@ -131,3 +133,38 @@ def test_each_consumer_s_log_has_a_limit_of_its_own(journal: Journal) -> None:
 def test_the_levels_are_those_of_the_specification() -> None:
     assert [percent for percent, _ in LEVELS] == [80, 95]
     assert {kind.kind for kind in STORES.values()} == {"readings", *Log}
+
+
+def test_the_administrator_makes_room_by_a_higher_limit(tmp_path: Path) -> None:
+    channel = Channel(tmp_path / "journal.db")
+    with channel.journal:
+        bench = Bench(channel.journal)
+        channel.context = channel.context._replace(limits_set=bench.watch.check, state=lambda: bench.states.state)
+        fill_readings(channel.journal, 100)
+        bench.watch.check()
+        assert bench.states.state is State.SECURE_APPLICATION
+        assert channel.ask(channel.command("PUT", "rts/storage-limits", {"readings": 1_000})).status == 200
+        assert bench.states.state is State.NORMAL
+        assert limits_in_force(channel.journal, LIMITS) == StorageLimits(1_000, 1_000, 1_000, 1_000)
+        told = {log: [stored.entry.parameters for stored in channel.journal.log(log) if stored.entry.event == "limits_set"] for log in Log}
+        assert told[Log.SYSTEM] == told[Log.CALIBRATION] == [{"limits": "readings 1000"}]
+        assert channel.ask(channel.command("PUT", "rts/storage-limits", {})).status == 200
+        assert limits_in_force(channel.journal, LIMITS) == LIMITS
+
+
+@pytest.mark.parametrize("body", [None, [], {"readings": 999}, {"system_log": 100_000_001}, {"readings": "5000"}, {"outbox": 5_000}])
+def test_limits_that_can_not_be_are_refused_and_change_nothing(tmp_path: Path, body: object) -> None:
+    channel = Channel(tmp_path / "journal.db")
+    with channel.journal:
+        answer = channel.ask(channel.command("PUT", "rts/storage-limits", body))
+        assert (answer.status, answer.code) == (400, "limits.settings")
+        assert limits_in_force(channel.journal, LIMITS) == LIMITS
+
+
+@pytest.mark.parametrize(("stored", "refused"), [(999, False), (1_000, True)])
+def test_a_limit_that_is_reached_already_is_refused(journal: Journal, stored: int, refused: bool) -> None:
+    fill_readings(journal, stored)
+    if refused:
+        with pytest.raises(PeerFault, match="readings holds 1000 rows"):
+            check_room(journal, LimitSettings(readings=1_000))
+    check_room(journal, LimitSettings(readings=1_000 if not refused else 1_001, system_log=1_000))

@@ -218,7 +218,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "wakeup.address": ErrorCode("It isn't known where the gateway takes wake-up packets", "Set host and port of its receiver."),
     "wakeup.calling": ErrorCode("The gateway is being called already", "Wait for the end of that call."),
     "wakeup.no_call_back": ErrorCode("The gateway did not call back", "Check address, network and the gateway's clock; it is called again after 15 minutes."),
-    "limits.settings": ErrorCode("The stores can't be limited so", "Rows of readings, system_log, calibration_log, consumer_log: 1000 to 100000000 each; what is left out is as configured."),
+    "limits.settings": ErrorCode("The stores can't be limited so", "Rows of readings, system_log, calibration_log, consumer_log: 1000 to 100000000 each, and more than are stored; what is left out is as configured."),
     "wakeup.settings": ErrorCode("The wake-up receiver can't be set so", "port 1 to 65535, window_s 5 to 300, timestamp_order little, big or auto."),
     "wakeup.signature": ErrorCode("The signature of a wake-up packet does not verify", _SECURITY_HINT),
     "http.malformed": ErrorCode("The other side does not speak HTTP/1.1 as it must", "Capture the exchange; proxies in between are not allowed."),

@@ -342,6 +342,8 @@ EVENTS: dict[str, EventKind] = {
               "system or consumer log reaches its limit with entries too young to go", _OPERATOR),
     "readings_full": EventKind(1908, _F, (_S, _C), "Measured values reached their limit: measuring stopped", "Messwertspeicher hat seine Grenze erreicht: Messbetrieb angehalten",
               "the values stored reach their limit before the oldest may go", _SPACE),
+    "limits_set": EventKind(1909, _I, (_S, _C), "Limits of the stores set: {limits}", "Grenzen der Speicher gesetzt: {limits}",
+              "the administrator sets how many rows the stores may hold", _NONE),
 }  # fmt: skip
 """Name of the event -> its kind. Numbers never change their meaning."""
 

@@ -90,12 +90,13 @@ STATES: dict[State, Description] = {
     State.SECURE_APPLICATION: Description(
         "Measured values or the calibration log have no more room: measuring has stopped.",
         "Administration and time; consumers read what is stored. Nothing is measured or delivered.",
-        "By itself, once retention or the administrator makes room.",
+        "By itself, once retention makes room or the administrator allows more rows.",
         "blink_50",
     ),
     State.SECURE_CONNECTIVITY: Description(
         "The networks WAN and HAN are not separate.",
-        "Everything but the consumer interface, which is switched off. No lamp tells; the log and the administrator's alarms do.",
+        "Everything but the interfaces at the HAN, consumers' and technicians', which are switched off. No lamp tells; the log and the "
+        "administrator's alarms do.",
         "By itself, with a test that finds the networks separate.",
         "on",
     ),

@@ -82,6 +82,11 @@ class Guard:
         if not failures:
             self.upkeep.fill = self._limits.check()
 
+    def look_at_limits(self) -> None:
+        """Compare the stores with their limits now, not only with the next quarter of an hour."""
+        with suppress(Unavailable):
+            self.upkeep.fill = self._limits.check()
+
     def _subject(self, complete: bool) -> self_test.Subject:
         config = self._config
         place = config.han_host, self._han_port(), config.wan_address, config.administrator.host

@@ -1,6 +1,7 @@
 """How full the stores are: told at 80 % and 95 %, and the operating state changes at 100 %.
 
-Rows are counted by the heads and cuts of the chains, so asking costs the same however much is stored.
+The limits are those of the initial configuration until the administrator sets others, which then count for good. Rows are counted by the
+heads and cuts of the chains, so asking costs the same however much is stored.
 Source: STATE-04; handbook D-2.1, D-2.2; 20-wan-crypto-pki 1.11, 1.13.
 """
 
@@ -9,9 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from smgw.core.errors import PeerFault
 from smgw.core.log_event import Log
 from smgw.core.state import Event
-from smgw.gateway.config import StorageLimits
+from smgw.gateway.config import LEAST_ROWS, StorageLimits
 from smgw.gateway.logs import Recorder
 from smgw.storage.journal import Journal
 
@@ -23,6 +25,42 @@ RELEASED_BELOW = 95
 """A state that a full store brought is left below this, so that the first row deleted does not swing it back."""
 
 _KEY = "fill"
+
+SETTINGS = "storage_limits"
+"""Name under which the journal keeps what the administrator set."""
+
+MOST_ROWS = 100_000_000
+"""No store may be allowed more rows."""
+
+
+class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Hold the limits that the administrator set, in rows; the others stay as they are configured."""
+
+    readings: int | None = None
+    system_log: int | None = None
+    calibration_log: int | None = None
+    consumer_log: int | None = None
+
+
+def read_limits(body: bytes) -> LimitSettings:
+    """Read what the administrator sent. Raises: PeerFault limits.settings."""
+    try:
+        settings = msgspec.json.decode(body, type=LimitSettings)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
+        raise PeerFault("limits.settings", str(problem)[:200]) from problem
+    for name, rows in msgspec.structs.asdict(settings).items():
+        if rows is not None and not LEAST_ROWS <= rows <= MOST_ROWS:
+            raise PeerFault("limits.settings", name)
+    return settings
+
+
+def limits_in_force(journal: Journal, configured: StorageLimits) -> StorageLimits:
+    """Give the limits that count now."""
+    stored = journal.get_state(SETTINGS)
+    if stored is None:
+        return configured
+    settings = msgspec.structs.asdict(msgspec.json.decode(stored, type=LimitSettings))
+    return msgspec.structs.replace(configured, **{name: rows for name, rows in settings.items() if rows is not None})
 
 
 class StoreKind(NamedTuple):
@@ -47,6 +85,16 @@ STORES: dict[str, StoreKind] = {
 """Name of a store in the log -> its row."""
 
 
+def check_room(journal: Journal, settings: LimitSettings) -> None:
+    """Raise PeerFault limits.settings for a limit that a store has reached already: it would stop the gateway at once."""
+    wanted = msgspec.structs.asdict(settings)
+    for name, kind in STORES.items():
+        rows = wanted[name.replace(" ", "_")]
+        stored = max((journal.stored_rows(kind.kind, scope) for scope in journal.scopes(kind.kind)), default=0)
+        if rows is not None and stored >= rows:
+            raise PeerFault("limits.settings", f"{name} holds {stored} rows")
+
+
 class Fill(NamedTuple):
     """Hold how full one store is."""
 
@@ -57,6 +105,7 @@ class Fill(NamedTuple):
 
 def fills(journal: Journal, limits: StorageLimits) -> Iterator[Fill]:
     """Tell of every store how full it is; each consumer's log is one."""
+    limits = limits_in_force(journal, limits)
     for name, kind in STORES.items():
         for scope in journal.scopes(kind.kind):
             yield Fill(f"{name} {scope}".strip(), kind, journal.stored_rows(kind.kind, scope) * 100 // kind.limit(limits))

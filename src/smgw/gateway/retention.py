@@ -29,6 +29,7 @@ from smgw.gateway.billing import billing_period, open_since
 from smgw.gateway.config import RetentionRules, StorageLimits
 from smgw.gateway.contracts import contract_terms
 from smgw.gateway.evaluation import ON_DEMAND
+from smgw.gateway.limits import limits_in_force
 from smgw.gateway.logs import Recorder
 from smgw.gateway.tariffs import METHODS, Tariffs, extremes_key
 from smgw.storage.chain import Signer
@@ -158,7 +159,7 @@ class Retention:
         return ends
 
     def _ring(self, now: datetime) -> int:
-        surplus = self._journal.stored_rows(Log.SYSTEM) - self._limits.system_log * RING_PERCENT // 100
+        surplus = self._journal.stored_rows(Log.SYSTEM) - limits_in_force(self._journal, self._limits).system_log * RING_PERCENT // 100
         if surplus < RING_STEP:
             return 0
         aged = months_before(now, self._rules.system_log_months)

@@ -522,6 +522,7 @@ class Gateway:
             pending=self.pending,
             firmware=self.firmware,
             wake_up_set=lambda settings: self.receiver.change(settings),
+            limits_set=self.guard.look_at_limits,
             break_up=lambda: self.channel.break_up(),
             keys=self.keys,
             successions=self.successions,

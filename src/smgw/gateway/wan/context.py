@@ -69,6 +69,8 @@ class Context(NamedTuple):
     """Tells whether a takeover needs no wake-up call, because nothing could receive it."""
     wake_up_set: Callable[[WakeUpSettings], None] = _nothing
     """Lets the wake-up receiver go on with what the administrator set."""
+    limits_set: Callable[[], None] = _nothing
+    """Looks at once at the stores, by the limits that the administrator set."""
     firmware: Firmware | None = None
     break_up: Callable[[], None] = _nothing
     """Closes the management channel once the present command is answered."""

@@ -5,9 +5,9 @@ The consumer log has no route: only the consumer reads it.
 
 from smgw.core.life_cycle import Action
 from smgw.gateway.wan.context import Routes
-from smgw.gateway.wan.routes import connection, firmware, keys, monitoring, orders, profiles, succession, tasks, technicians
+from smgw.gateway.wan.routes import connection, firmware, keys, monitoring, orders, profiles, storage, succession, tasks, technicians
 
-_MODULES = (profiles, monitoring, orders, connection, firmware, keys, succession, tasks, technicians)
+_MODULES = (profiles, monitoring, orders, connection, firmware, keys, succession, tasks, technicians, storage)
 
 ROUTES: Routes = {words: route for module in _MODULES for words, route in module.ROUTES.items()}
 """Every route of the management channel."""
