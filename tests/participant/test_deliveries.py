@@ -279,6 +279,20 @@ async def test_an_open_connection_does_not_outlive_the_revocation_lists(tmp_path
             assert (await books.refusal_after(0)).code == "pki.crl_stale"
 
 
+@pytest.mark.req("EMT-01")
+async def test_a_gateway_beyond_the_limit_is_refused_and_hurts_no_other(tmp_path: Path) -> None:
+    folder = participant_folder(tmp_path)
+    folder.save(msgspec.structs.replace(folder.load(), max_gateways=1))
+    async with running(folder) as market:
+        async with market.connection() as client:
+            with pytest.raises(SmgwError):
+                await market.deliver(delivery(number=2))
+            whole = delivery(number=1)
+            assert (await client.request("POST", TARGET, headers(whole.message_id), sealed(whole))).status == 200
+        with Books(market) as books:
+            assert (await books.refusal_after(0)).code == "tls.too_many"
+
+
 async def test_a_store_that_cannot_be_read_refuses_for_now(tmp_path: Path) -> None:
     async with running(participant_folder(tmp_path)) as market:
         with closing(connect(market.folder.store)) as connection:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from smgw.cli import participant_order
-from smgw.cli.service import Ready, run_role
+from smgw.cli.service import Ready, allow_many_connections, run_role
 from smgw.core.errors import ConfigError, SmgwError
 from smgw.core.instant import BERLIN
 from smgw.core.obis import Obis
@@ -43,6 +43,7 @@ def run(
     stop_on_eof: Annotated[bool, typer.Option(help="Stop when standard input ends.")] = False,
 ) -> None:
     """Run the participant of a folder until it is stopped."""
+    allow_many_connections()
 
     async def role(port: ClockPort, ready: Ready, stop: asyncio.Event) -> dict[str, object]:
         return await run_participant(ParticipantFolder(data), port, ready, stop)

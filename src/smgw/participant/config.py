@@ -34,6 +34,8 @@ class ParticipantConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     host: str = "127.0.0.1"
     deliveries_port: int = 0
     """Port of the WAN endpoint; 0 takes a free one."""
+    max_gateways: int = 2000
+    """So many connections of gateways are open at once; one beyond them is refused, and that gateway tries again."""
     api_host: str = "127.0.0.1"
     api_port: int = 0
     """Port of the operator's interface and portal, plain HTTP: keep it on loopback."""

@@ -58,6 +58,7 @@ async def run_participant(
             clock=clock,
             roles=GATEWAYS | (RELAYS if config.relays else frozenset()),
             on_refused=endpoint.note_refusal,
+            max_connections=config.max_gateways,
         )
         stack.callback(server.close)
         records = Records(config.name, ParticipantStore(reading), registry, clock)

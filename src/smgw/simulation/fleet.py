@@ -63,8 +63,8 @@ LOOK_S = 1.0
 """Members that ask within so many seconds get the same look at what they share."""
 WAITS, WAIT_S = 40, 0.2
 """So often, and so many seconds each time, is waited for a member that says that a port is its own."""
-LIMIT = 5_000
-"""Largest fleet of one process."""
+LIMIT = 2_000
+"""Largest fleet of one process: so many connections administrator and participant take at once unless they are told otherwise."""
 FILES = 12
 """Open files of a gateway at most: both ends of the meter's line, journal, lock, consumer's port, connections, the self-test's own."""
 FILES_BESIDE = 200
