@@ -138,6 +138,10 @@ class World:
         self.port: PtyPort = open_pty(path / "meter.tty")
         self.diagnostics: list[Any] = []
         self.gateway: Gateway
+        self.running: asyncio.Task[Any]
+        """The gateway's work."""
+        self.stop = asyncio.Event()
+        self._ready: Callable[[dict[str, object]], None] = lambda _: None
         self._seen = 0
 
     def provision(self) -> None:
@@ -156,6 +160,21 @@ class World:
             contracts=["taf7-1.sm", "taf1-1.sm"],
         )
         provision_gateway(self.layout, self.system, triples[Role.GWA], (LinkConfig(LINK, f"pty://{self.port.path}"),))
+
+    async def start_gateway(self, ready: Callable[[dict[str, object]], None]) -> None:
+        """Start the gateway."""
+        self._ready = ready
+        # All roles listen in this one process; the gateway's separation of its networks has tests of its own.
+        self.gateway = Gateway(GatewayFolder(self.layout.gateway), self.clock, listeners=list)
+        self.running = asyncio.create_task(self.gateway.run(ready, self.stop))
+        await until(lambda: self.port.has_reader or self.running.done(), "gateway")
+
+    async def power_cut(self) -> None:
+        """End the gateway where it stands, and start it again."""
+        self.running.cancel()
+        await asyncio.wait((self.running,))
+        await until(lambda: not self.port.has_reader, "the end of its line")
+        await self.start_gateway(self._ready)
 
     def triple(self, role: Role) -> CertificateTriple:
         """Give a role's certificates."""
@@ -232,7 +251,7 @@ async def world(path: Path, now: datetime = FOUNDED, prepare: Callable[[World], 
     state = World(path / "data", now)
     state.provision()
     prepare(state)
-    stop = asyncio.Event()
+    stop = state.stop
     service = PkiService(state.pki, state.clock)
     await service.start("127.0.0.1", state.system.ports.pki)
     with pytest.MonkeyPatch.context() as patch, capture_logs() as state.diagnostics:
@@ -248,17 +267,14 @@ async def world(path: Path, now: datetime = FOUNDED, prepare: Callable[[World], 
             asyncio.create_task(run_participant(ParticipantFolder(state.layout.participant), state.clock, ready, stop)),
         ]
         await until(lambda: len(up) == 2 or any(task.done() for task in tasks), "partners")
-        # All roles listen in this one process; the gateway's separation of its networks has tests of its own.
-        state.gateway = Gateway(GatewayFolder(state.layout.gateway), state.clock, listeners=list)
-        tasks.append(asyncio.create_task(state.gateway.run(ready, stop)))
         try:
-            await until(lambda: state.port.has_reader or tasks[-1].done(), "gateway")
+            await state.start_gateway(ready)
             yield state
-            assert not any(task.done() for task in tasks), "a part of the system ended"
+            assert not any(task.done() for task in (*tasks, state.running)), "a part of the system ended"
         finally:
             stop.set()
             async with asyncio.timeout(LIMIT_S):
-                await asyncio.gather(*tasks)
+                await asyncio.gather(*tasks, state.running)
             await service.close()
             state.port.close()
 

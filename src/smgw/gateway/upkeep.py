@@ -73,9 +73,10 @@ class Upkeep:
         self._deleted_on: object = None
 
     def order(self, report: Callable[[LastTest], None]) -> None:
-        """Have a complete self-test made that begins after this, and its result told."""
+        """Have a complete self-test made that begins after this, and its result told; soon after the start it is the start's own."""
         self._reports.append(report)
-        self.wanted.set()
+        if self.last_test is not None:
+            self.wanted.set()
 
     async def run(self) -> None:
         """Wake up every quarter of an hour, and when a self-test is wanted."""
