@@ -21,10 +21,14 @@ from tests.gateway.gateway_parts import GATEWAY_ID, METER_ID, START, gateway_ide
 
 from smgw.administrator.api.endpoints import Desk
 from smgw.administrator.campaigns import Plan
+from smgw.administrator.config import Mail, Mqtt, Webhook
 from smgw.administrator.monitoring import Finding
 from smgw.administrator.releases import Certified
+from smgw.administrator.succession import Change
 from smgw.administrator.users import Role
+from smgw.administrator.wakeup import Address
 from smgw.codec.command import Answer
+from smgw.codec.market_order import MarketOrder
 from smgw.core.instant import utc_text
 from smgw.core.notices import Notice
 
@@ -35,7 +39,15 @@ PAGES = {
     "gateway": f"/gateways/{GATEWAY_ID}",
     "gateway-silent": "/gateways/ESGW0000000009",
     "profile": f"/gateways/{GATEWAY_ID}/profiles/meter/{METER_ID}",
+    "job": f"/gateways/{GATEWAY_ID}/jobs/1",
+    "incidents": "/incidents?all=true",
+    "incident": "/incidents/1",
     "alarms": "/alarms",
+    "notifications": "/notifications",
+    "cases": "/cases",
+    "case": "/cases/C000001",
+    "successions": "/successions",
+    "market-orders": "/market-orders",
     "campaigns": "/campaigns",
     "proposals": "/proposals",
     "audit": "/audit?check=1",
@@ -87,7 +99,15 @@ def fill(desk: Desk) -> None:
         told = {"reason": "no time server", "meter": METER_ID}
         notice = Notice(f"{number}", f"ESGW{number + 1:010d}", event, number, level, START, METER_ID, False, told)
         books.alarms.accept(notice, START)
-    books.incidents.settle([Finding("ESGW0000000017", "clock", "", "invalid"), Finding("ESGW0000000009", "silent")], START)
+    findings = [Finding("ESGW0000000017", "clock", "", "invalid"), Finding("ESGW0000000009", "silent", "", utc_text(START))]
+    books.incidents.settle([Finding("ESGW0000000002", "alarm", f"meter_tamper/{METER_ID}", "meter tamper"), *findings], START)
+    books.notifications.put(books.incidents.listed()[-1], ["duty", "operations"], START)
+    books.notifications.told(books.notifications.due("duty", START)[0])
+    books.notifications.failed(books.notifications.due("operations", START)[0], "administrator.notification", START)
+    desk.channels.add(Webhook("operations", "https://hook.invalid/incidents", "channel-hook.secret"), START, "ann")
+    desk.channels.add(Mail("duty", "mail.invalid", "gwa@mail.invalid", ("duty@mail.invalid",)), START, "ann")
+    desk.channels.add(Mqtt("bus", "broker.invalid", tls=False), START, "ann")
+    fill_work(desk)
     books.releases.makers.write_bytes(maker().root.public_bytes(Encoding.PEM))
     release = books.releases.upload(package(), CREATED, "ann")
     books.releases.certify([Certified(release.manifest_sha256, "BSI-DSZ-CC-0001-2026")], CREATED, "ann")
@@ -101,9 +121,36 @@ def fill(desk: Desk) -> None:
         books.approvals.propose("profile", "profile", GATEWAY_ID, f"put meter profile {METER_ID} version 2", order, at=START, actor=actor)
 
 
+def fill_work(desk: Desk) -> None:
+    """Make cases, changes of the administrator, participants' orders and calls."""
+    books = desk.books
+    for number, reason in enumerate(("kein Kontakt seit gestern", "LED LMC leuchtet nicht")):
+        until = START + timedelta(hours=8)
+        books.cases.open(f"ESGW{number + 1:010d}", "test-technician.TECH", "00", reason, until=until, at=START, actor="ann")
+    report = "Antenne getauscht. Empfang −71 dBm, vorher −109 dBm.\nZähler antwortet wieder."
+    books.cases.report("C000001", msgspec.json.encode(facts(1)), report, at=START, by="test-technician.TECH")
+    until = utc_text(START + timedelta(days=3))
+    for number, (side, states, finding) in enumerate(
+        [("outgoing", ["wanted", "announced"], ""), ("incoming", ["expected", "checked"], ""),
+         ("incoming", ["expected", "refused"], "meter 1SGW0010000001 is another"), ("outgoing", ["wanted", "announced", "handed_over"], "")]
+    ):  # fmt: skip
+        device = f"ESGW{number + 20:010d}"
+        books.successions.begin(Change(device, side, "other.GWA", states[0], b"", until, "", ""), START, "ann")
+        for state in states[1:]:
+            books.successions.move(device, state, START, "ann", finding if state == states[-1] else "")
+    for number, (kind, held) in enumerate([("connect", True), ("read-out", False), ("connect", False)]):
+        contract = ("contract1", START.date(), START.date(), "move") if kind == "read-out" else ()
+        order = MarketOrder(f"00000000-0000-4000-8000-{number:012d}", GATEWAY_ID, kind, *contract)
+        books.market_orders.accept(order, "", "supplier1", "supplier.EMT", at=START, random=desk.random(16), held=held)
+    books.market_orders.refused("stranger.EMT", "order.not_permitted", START)
+    books.wake_ups.set_address(GATEWAY_ID, Address("gateway.invalid", 15_100), START, "ann")
+    books.wake_ups.end(books.wake_ups.begin(GATEWAY_ID, START), 6, 126_000, "given_up")
+    books.wake_ups.end(books.wake_ups.begin(GATEWAY_ID, START), 1, 840, "answered")
+
+
 @pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thread]:
-    with Thread(tmp_path_factory.mktemp("console") / "gwa", "profile", "firmware", prepare=fill) as console:
+    with Thread(tmp_path_factory.mktemp("console") / "gwa", "profile", "firmware", "order", prepare=fill) as console:
         yield console
 
 
@@ -149,7 +196,7 @@ def visit(browser: Browser, console: Thread, name: str = "ann", **how: Any) -> I
     context.close()
 
 
-LOOKS = [("de-DE", "light", 1280), ("de-DE", "dark", 390), ("en-GB", "dark", 1280), ("en-GB", "light", 390)]
+LOOKS = [("de-DE", "light", 1280), ("de-DE", "dark", 375), ("en-GB", "dark", 1280), ("en-GB", "light", 375)]
 CHECKED = LOOKS[1:3]
 """Axe takes its time; both languages, themes and widths are among these."""
 
@@ -213,14 +260,15 @@ def test_what_a_gateway_says_is_text_and_nothing_else(browser: Browser, console:
 def test_one_proposes_and_another_approves(browser: Browser, console: Thread) -> None:
     with visit(browser, console, "bob") as page:
         page.goto(f"{console.url}/proposals")
-        own, other = page.locator("section.card").nth(0), page.locator("section.card").nth(1)
+        cards = page.locator("section.card").filter(has_text=METER_ID)
+        own, other = cards.nth(0), cards.nth(1)
         expect(own).to_contain_text("Über den eigenen Vorschlag entscheidet jemand anderes")
         assert own.get_by_role("button", name="Freigeben").count() == 0
         other.get_by_role("button", name="Freigeben").click()
         expect(page.get_by_role("status")).to_contain_text("Freigegeben und ausgeführt")
         own.get_by_role("button", name="Zurückziehen").click()
         expect(page.get_by_role("status")).to_contain_text("Abgelehnt")
-        assert page.get_by_role("link", name="Benutzer").count() == 0
+        assert page.get_by_role("link", name="Verwaltung").count() == 0
 
 
 def test_an_alarm_is_read_and_a_campaign_paused(browser: Browser, console: Thread) -> None:
@@ -237,9 +285,34 @@ def test_an_alarm_is_read_and_a_campaign_paused(browser: Browser, console: Threa
         expect(page.locator("section.card").first).to_contain_text("läuft")
 
 
+def test_work_with_others_is_led_from_its_pages(browser: Browser, console: Thread) -> None:
+    with visit(browser, console, "bob") as page:
+        page.get_by_role("link", name="Vorgänge").click()
+        page.get_by_role("link", name="Aufträge von Partnern").click()
+        row = page.locator("tbody tr").filter(has_text="wartet auf Entscheidung")
+        row.get_by_role("button", name="Ablehnen").click()
+        expect(page.get_by_role("status")).to_contain_text("Der Auftrag wird nicht ausgeführt")
+        expect(page.locator("tbody tr").filter(has_text="order.rejected")).to_have_count(1)
+    with visit(browser, console) as page:
+        page.goto(f"{console.url}/incidents")
+        page.get_by_role("link", name="Meldung des Gateways: meter tamper").click()
+        page.get_by_role("button", name="Störung schließen").click()
+        expect(page.get_by_role("status")).to_contain_text("Die Störung ist geschlossen")
+        page.goto(f"{console.url}/successions")
+        page.get_by_role("button", name="Wechsel aufgeben").first.click()
+        expect(page.get_by_role("status")).to_contain_text("alles bleibt, wie es war")
+        page.goto(f"{console.url}/cases/C000001")
+        page.get_by_role("button", name="Fall schließen").click()
+        expect(page.locator("main")).to_contain_text("Die Diagnose wurde beim Schließen gelöscht")
+        page.goto(f"{console.url}/notifications")
+        page.get_by_role("button", name="Entfernen: bus").click()
+        expect(page.locator("tbody").first).not_to_contain_text("broker.invalid")
+
+
 def test_the_language_stays_once_chosen(browser: Browser, console: Thread) -> None:
     with visit(browser, console) as page:
         page.get_by_role("link", name="EN", exact=True).click()
+        page.get_by_role("link", name="Management").click()
         expect(page.get_by_role("link", name="Audit trail")).to_be_visible()
         page.get_by_role("link", name="Audit trail").click()
         expect(page.locator("h1")).to_have_text("Audit trail")

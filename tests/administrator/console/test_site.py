@@ -57,9 +57,6 @@ def fill(books: Books, text: str) -> None:
     change = Change(GATEWAY_ID, "incoming", text, "expected", b"", text, "", "")
     books.successions.begin(change, START, text)
     books.successions.move(GATEWAY_ID, "refused", START, text, text)
-    wanted = MarketOrder(NAMES["order"], GATEWAY_ID, "read-out", text, START.date(), START.date(), "move")
-    books.market_orders.accept(wanted, text, text, text, at=START, random=bytes([1]) * 16, held=True)
-    books.market_orders.refused(text, text, START)
     books.wake_ups.set_address(GATEWAY_ID, Address(text, 15_100), START, text)
     books.wake_ups.end(books.wake_ups.begin(GATEWAY_ID, START), 6, 1, "given_up")
 
@@ -88,6 +85,9 @@ async def test_whatever_others_wrote_is_shown_as_text(tmp_path: Path, language: 
     desk = make_desk(tmp_path / "gwa")
     books = desk.books
     fill(books, XSS)
+    wanted = MarketOrder(NAMES["order"], GATEWAY_ID, "read-out", XSS, START.date(), START.date(), "move")
+    books.market_orders.accept(wanted, XSS, XSS, XSS, at=START, random=bytes([1]) * 16, held=True)
+    books.market_orders.refused(XSS, XSS, START)
     desk.channels.add(Mqtt("bus", XSS, topic="x<b>" + XSS.replace("+", "")[:100]), START, XSS)
     add_user(books, "ann", *Role)
     add_gateway(books.inventory, XSS)
