@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner, Result
 
+from smgw.administrator.initial_configuration import load_authentication
 from smgw.cli.pki import app
 from smgw.pki.triple import read_certificates
 
@@ -226,3 +227,53 @@ def test_serve_runs_until_it_is_told_to_stop(folder: Path) -> None:
         last = json.loads(process.stdout.readline())
         assert process.wait(10) == 0
     assert (ready["event"], ready["role"], last["requests"]) == ("ready", "pki", 1)
+
+
+@pytest.mark.req("PKI-01")
+def test_an_administrators_aut_certificate(folder: Path, tmp_path: Path) -> None:
+    party, request, out = tmp_path / "gwa", tmp_path / "aut.request", tmp_path / "gwa" / "authentication.pem"
+    asking = ("request", party, "--authentication", "--name", "test", "--out", request)
+    asked = as_json(*asking, "--role", "gwa", "--contact", "gwa@example.test")
+    assert (asked["keys"], asked["request"]["contact"]) == (["GWA_WAN_AUT"], "gwa@example.test")
+    assert as_json("show", request)["items"] == [asked["request"]]
+    bad("pki.role", 2, *asking, "--role", "emt")
+    issue = ("issue", folder, "--request", request, "--out", out)
+    assert "test.GWA: AUT certificate valid until" in good(*issue, "--role", "gwa")
+    assert [one["kind"] for one in as_json("list", folder)["certificates"]][-1] == "aut"
+    assert [one["use"] for one in as_json("check", out, "--trust", folder / "trust")["checked"]] == ["sig"]
+    assert load_authentication(party).key_name == asked["keys"][0]
+    out.unlink()
+    assert run(*issue, "--role", "emt").exit_code == 5
+    assert not out.exists()
+
+
+@pytest.mark.req("PKI-01")
+def test_certificates_are_named_by_serial_number_too(folder: Path, triple: Path) -> None:
+    issued = {one["kind"]: one["serial"] for one in as_json("list", folder)["certificates"]}
+    good("suspend", folder, "--serial", issued["tls"], "--serial", issued["sig"].upper())
+    assert _standings(folder) == {"tls": "certificate_hold", "sig": "certificate_hold"}
+    good("resume", folder, "--serial", ":".join(issued["sig"].zfill(40)[at : at + 2] for at in range(0, 40, 2)))
+    assert _standings(folder) == {"tls": "certificate_hold"}
+    good("resume", folder, "--serial", issued["tls"])
+    good("revoke", folder, "--serial", issued["sub-ca"], "--reason", "ca_compromise")
+    bad("pki.revoked", 5, "check", triple, "--trust", folder / "trust")
+    bad("pki.unknown_serial", 1, "revoke", folder, "--serial", issued["root"])
+    bad("pki.unknown_serial", 1, "revoke", folder, "--serial", "nonsense")
+    bad("key.choice", 3, "revoke", folder)
+    bad("key.choice", 3, "revoke", folder, "--serial", "1", "--certificate", triple)
+
+
+def _standings(folder: Path) -> dict[str, str]:
+    return {one["kind"]: one["standing"] for one in as_json("list", folder)["certificates"] if one["standing"]}
+
+
+def test_what_the_system_refuses_is_said(folder: Path, triple: Path, tmp_path: Path) -> None:
+    below_a_file = triple / "x"
+    bad("key.output", 6, "request", tmp_path / "gw", "--role", "smgw", "--name", DEVICE_ID, "--out", below_a_file)
+    bad("key.output", 6, "request", below_a_file, "--role", "smgw", "--name", DEVICE_ID, "--out", tmp_path / "y")
+    bad("key.output", 6, "init", below_a_file)
+
+
+def test_show_reads_well(folder: Path, triple: Path, tmp_path: Path) -> None:
+    assert good("show", triple).count("\n\nsubject: ") == 3
+    assert "keys: EC brainpoolP256r1, EC brainpoolP256r1, EC brainpoolP256r1\n" in good("show", tmp_path / "gw.request")

@@ -16,9 +16,10 @@ from rich.console import Console
 
 from smgw.cli.option_values import moment_of
 from smgw.cli.pki_check import Checked, check_certificates, check_revocation_list
-from smgw.cli.pki_files import Found, read_found, read_octets, trust_of
+from smgw.cli.pki_files import Found, is_authentication_request, read_found, read_octets, trust_of
+from smgw.cli.pki_parties import ask, ask_authentication, meant
 from smgw.cli.service import run_role
-from smgw.core.errors import ConfigError, SmgwError, UsageError
+from smgw.core.errors import CertificateRejected, ConfigError, SmgwError, Unavailable, UsageError
 from smgw.core.instant import utc_text
 from smgw.net.clock import ClockPort
 from smgw.net.identity import TRIPLE_FILE
@@ -27,24 +28,15 @@ from smgw.net.pki_service import serve as serve_pki
 from smgw.pki.authority import DEFAULT_ADDRESS
 from smgw.pki.chain import CertificateUse
 from smgw.pki.deployment import DEFAULT_SUB_NAME, MODULE_FILE, SECRET_FILE, PkiFolder
-from smgw.pki.describe import Description, describe_certificate, describe_request, describe_revocation_list
+from smgw.pki.describe import Description, describe_authentication_request, describe_certificate, describe_request, describe_revocation_list
 from smgw.pki.names import END_ENTITY_ROLES, Role, common_name_of, role_of
 from smgw.pki.renewal import make_renewal, renew
-from smgw.pki.requests import make_request_package, read_request_package
-from smgw.pki.triple import ADMINISTRATOR_KEYS, GATEWAY_KEYS, PARTICIPANT_KEYS, KeyNames, triple_of
+from smgw.pki.triple import triple_of
 from smgw.security.files import write_durably
 from smgw.security.module_folder import open_backend, open_or_create_backend
-from smgw.security.policy import Use, curve_name, preferred_curve
+from smgw.security.policy import curve_name
 
 app = typer.Typer(name="pki", help="Run the test SM-PKI and look at certificates. Only test names are issued.", no_args_is_help=True)
-
-KEYS_OF_ROLE = {
-    Role.SMGW: GATEWAY_KEYS,
-    Role.GWA: ADMINISTRATOR_KEYS,
-    Role.EMT: PARTICIPANT_KEYS,
-    Role.GWH: KeyNames.of("GWH_WAN"),
-    Role.TECHNICIAN: KeyNames.of("SRV_WAN"),
-}
 
 PkiDir = Annotated[Path, typer.Argument(help="Folder of the test PKI.", metavar="DIR")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -59,12 +51,22 @@ def _now() -> datetime:
 @contextmanager
 def _faults_shown(as_json: bool = False) -> Iterator[None]:
     try:
-        yield
+        with _system_faults():
+            yield
     except SmgwError as fault:
         if as_json:
             _print_json({"ok": False, "code": fault.code, "detail": fault.detail})
         _complain(fault)
         raise typer.Exit(fault.exit_code) from fault
+
+
+@contextmanager
+def _system_faults() -> Iterator[None]:
+    """What the operating system refuses is a fault with a code too. Raises: Unavailable key.output."""
+    try:
+        yield
+    except OSError as problem:
+        raise Unavailable("key.output", f"{problem.filename}: {problem.strerror}") from problem
 
 
 def _complain(fault: SmgwError) -> None:
@@ -151,25 +153,27 @@ def request_command(
     out: Output,
     contact: Annotated[str, typer.Option(help="E-mail or web address that the certificates name.")] = "",
     suffix: Annotated[str, typer.Option(help="Suffix of the key names, for example _PRE for the preliminary set.")] = "",
+    authentication: Annotated[
+        bool, typer.Option("--authentication", help="Ask for an administrator's AUT certificate, in place of the triple.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make the three keys of a party and the package that asks for their certificates."""
+    """Make the three keys of a party and the package that asks for their certificates; what exists of them is kept."""
     with _faults_shown(as_json):
         if role not in END_ENTITY_ROLES:
             raise UsageError("pki.role", role)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         module = open_or_create_backend(folder)
-        keys = KeyNames(*(f"{key}{suffix}" for key in KEYS_OF_ROLE[role]))
-        for key in keys:
-            if key not in module.names():
-                module.generate(key, preferred_curve(Use.END_ENTITY, _now().year))
-        package = make_request_package(module, keys, role, name, contact=contact)
-        write_durably(out, package)
-        asked = describe_request(read_request_package(package))
+        year = _now().year
+        if authentication:
+            asked = ask_authentication(module, role, name, year=year, contact=contact)
+        else:
+            asked = ask(module, role, name, year=year, contact=contact, suffix=suffix)
+        write_durably(out, asked.document)
     if as_json:
-        _print_json({"ok": True, "keys": keys, "request": asked})
+        _print_json({"ok": True, "keys": asked.keys, "request": asked.said})
     else:
-        _say(f"{asked['subject']}\nkeys     {', '.join(keys)} in {folder}\nrequest  {out}")
+        _say(f"{asked.said['subject']}\nkeys     {', '.join(asked.keys)} in {folder}\nrequest  {out}")
 
 
 @app.command("issue")
@@ -182,16 +186,27 @@ def issue_command(
     sub: Annotated[str, typer.Option(help="Bare name of the sub-CA, where there are several.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Issue TLS, SIG and ENC certificate for a request package; the file holds them as PEM in this order, then the sub-CA's."""
+    """Issue TLS, SIG and ENC certificate for a request package; the file holds them as PEM in this order, then the sub-CA's.
+
+    For a request of an administrator's AUT key, its AUT certificate alone.
+    """
     with _faults_shown(as_json):
         pki = PkiFolder.open(folder)
         validity = None if days is None else timedelta(days=days)
-        triple = pki.issue(read_octets(request), role, now=_now(), sub_name=sub, validity=validity)
-        write_durably(out, triple.to_pem() + pki.sub(sub).certificate.public_bytes(serialization.Encoding.PEM))
+        asked = read_octets(request)
+        if is_authentication_request(asked):
+            if role is not Role.GWA:
+                raise CertificateRejected("pki.role", f"an AUT certificate for {role}")
+            issued, what = [pki.issue_authentication(asked, now=_now(), sub_name=sub)], "AUT certificate"
+            write_durably(out, issued[0].public_bytes(serialization.Encoding.PEM))
+        else:
+            triple = pki.issue(asked, role, now=_now(), sub_name=sub, validity=validity)
+            issued, what = list(triple), "TLS, SIG and ENC certificate"
+            write_durably(out, triple.to_pem() + pki.sub(sub).certificate.public_bytes(serialization.Encoding.PEM))
     if as_json:
-        _print_json({"ok": True, "certificates": [describe_certificate(one) for one in triple]})
+        _print_json({"ok": True, "certificates": [describe_certificate(one) for one in issued]})
     else:
-        _say(f"{triple.common_name}: TLS, SIG and ENC certificate valid until {utc_text(triple.tls.not_valid_after_utc)} in {out}")
+        _say(f"{common_name_of(issued[0])}: {what} valid until {utc_text(issued[0].not_valid_after_utc)} in {out}")
 
 
 @app.command("list")
@@ -257,28 +272,40 @@ def show_command(
     with _faults_shown(as_json):
         found = Found(list(PkiFolder.open(file).certificates), []) if file.is_dir() else read_found(file)
         shown: list[Description] = [] if found.request is None else [describe_request(found.request)]
+        shown += [] if found.authentication is None else [describe_authentication_request(found.authentication)]
         shown += [describe_certificate(one) for one in found.certificates]
         shown += [describe_revocation_list(one) for one in found.lists]
     if as_json:
         _print_json({"ok": True, "items": shown})
         return
-    for description in shown:
-        for key, value in description.items():
-            if isinstance(value, dict):
-                _say("\n".join((f"{key}:", *(f"  {name}: {text}" for name, text in value.items()))))
-            else:
-                _say(f"{key}: {value}")
+    for number, description in enumerate(shown):
+        _say("\n" * (number > 0) + "\n".join(_lines(description)))
+
+
+def _lines(description: Description) -> Iterator[str]:
+    for key, value in description.items():
+        if isinstance(value, dict):
+            yield f"{key}:"
+            yield from (f"  {name}: {text}" for name, text in value.items())
+        else:
+            yield f"{key}: {', '.join(value) if isinstance(value, list) else value}"
 
 
 _Certificates = Annotated[
-    Path, typer.Option("--certificate", help="Certificates of end entities, PEM or DER; a sub-CA's among them is skipped.", metavar="FILE")
+    Path | None,
+    typer.Option("--certificate", help="Certificates of end entities, PEM or DER; a sub-CA's among them is skipped.", metavar="FILE"),
+]
+_Serials = Annotated[
+    list[str] | None,
+    typer.Option("--serial", help="Serial number in hex as `list` shows it, in place of a file. May be repeated.", metavar="HEX"),
 ]
 
 
 @app.command("revoke")
 def revoke_command(
     folder: PkiDir,
-    file: _Certificates,
+    file: _Certificates = None,
+    serials: _Serials = None,
     reason: Annotated[str, typer.Option(help="RFC 5280 reason; `certificate_hold` suspends.")] = "unspecified",
     as_json: AsJson = False,
 ) -> None:
@@ -286,32 +313,32 @@ def revoke_command(
     with _faults_shown(as_json):
         if reason not in x509.ReasonFlags.__members__ or reason == "remove_from_crl":
             raise UsageError("pki.reason", reason)
-        pki = _revoke(folder, file, x509.ReasonFlags[reason])
+        pki = _revoke(folder, file, serials, x509.ReasonFlags[reason])
     _report_lists(pki, folder, as_json)
 
 
 @app.command("suspend")
-def suspend_command(folder: PkiDir, file: _Certificates, as_json: AsJson = False) -> None:
+def suspend_command(folder: PkiDir, file: _Certificates = None, serials: _Serials = None, as_json: AsJson = False) -> None:
     """Suspend certificates for the time being; `resume` ends that."""
     with _faults_shown(as_json):
-        pki = _revoke(folder, file, x509.ReasonFlags.certificate_hold)
+        pki = _revoke(folder, file, serials, x509.ReasonFlags.certificate_hold)
     _report_lists(pki, folder, as_json)
 
 
-def _revoke(folder: Path, file: Path, reason: x509.ReasonFlags) -> PkiFolder:
+def _revoke(folder: Path, file: Path | None, serials: list[str] | None, reason: x509.ReasonFlags) -> PkiFolder:
     pki = PkiFolder.open(folder)
-    for certificate in _end_entities(file):
-        pki.issuer_of(certificate).revoke(certificate.serial_number, reason, _now())
+    for authority, serial in meant(pki, file, serials or []):
+        authority.revoke(serial, reason, _now())
     return pki
 
 
 @app.command("resume")
-def resume_command(folder: PkiDir, file: _Certificates, as_json: AsJson = False) -> None:
+def resume_command(folder: PkiDir, file: _Certificates = None, serials: _Serials = None, as_json: AsJson = False) -> None:
     """End the suspension of certificates."""
     with _faults_shown(as_json):
         pki = PkiFolder.open(folder)
-        for certificate in _end_entities(file):
-            pki.issuer_of(certificate).release(certificate.serial_number, _now())
+        for authority, serial in meant(pki, file, serials or []):
+            authority.release(serial, _now())
     _report_lists(pki, folder, as_json)
 
 
@@ -383,8 +410,8 @@ def check_command(
     with _faults_shown(as_json):
         now = _now() if at is None else moment_of(at)
         found = [(path, read_found(path)) for path in files]
-        if any(one.request is not None for _, one in found):
-            raise ConfigError("pki.request", "a request package; `smgw pki show` reads it")
+        if any(one.asks for _, one in found):
+            raise ConfigError("pki.request", "a request; `smgw pki show` reads it")
         links = [certificate for _, one in found for certificate in one.certificates]
         store = trust_of(trust, links, [crl for _, one in found for crl in one.lists])
         checked = [
@@ -415,13 +442,6 @@ def serve_command(
         return await serve_pki(folder, host.strip("[]"), int(port), port_clock, ready, stop)
 
     raise typer.Exit(run_role(role, clock, stop_on_eof=stop_on_eof))
-
-
-def _end_entities(file: Path) -> list[x509.Certificate]:
-    found = [one for one in read_found(file).certificates if role_of(one) in END_ENTITY_ROLES]
-    if not found:
-        raise UsageError("pki.role", "no end entity's certificate in the file")
-    return found
 
 
 _NOT_SHOWN = frozenset({"type", "serial", "file"})

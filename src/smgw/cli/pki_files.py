@@ -14,7 +14,7 @@ from smgw.core.errors import CertificateRejected, ConfigError, DecodeFault
 from smgw.pki.crl import MAX_REVOCATION_LIST, RevocationList, read_revocation_list
 from smgw.pki.names import Role, role_of
 from smgw.pki.parsing import load_certificate
-from smgw.pki.requests import RequestPackage, read_request_package
+from smgw.pki.requests import RequestPackage, read_authentication_request, read_request_package
 from smgw.pki.triple import MAX_BUNDLE_CERTIFICATES, read_certificates
 from smgw.pki.trust import TrustStore
 
@@ -27,6 +27,13 @@ class Found(NamedTuple):
     certificates: list[x509.Certificate]
     lists: list[RevocationList]
     request: RequestPackage | None = None
+    authentication: x509.CertificateSigningRequest | None = None
+    """A request for an AUT certificate."""
+
+    @property
+    def asks(self) -> bool:
+        """Tell whether it is a request."""
+        return self.request is not None or self.authentication is not None
 
 
 def read_octets(path: Path) -> bytes:
@@ -79,7 +86,7 @@ def _of_der(data: bytes) -> Found:
     try:
         return Found(read_certificates(data), [])
     except DecodeFault as first:
-        for reader in (_only_list, _only_pkcs7, _only_request):
+        for reader in (_only_list, _only_pkcs7, _only_authentication, _only_request):
             try:
                 return reader(data)
             except DecodeFault:
@@ -97,6 +104,19 @@ def _only_pkcs7(data: bytes) -> Found:
 
 def _only_request(data: bytes) -> Found:
     return Found([], [], read_request_package(data))
+
+
+def _only_authentication(data: bytes) -> Found:
+    return Found([], [], authentication=read_authentication_request(data)[0])
+
+
+def is_authentication_request(data: bytes) -> bool:
+    """Tell a single PKCS#10 request (DER) from a package of three; whether it is good is for whoever reads it."""
+    try:
+        x509.load_der_x509_csr(data)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _of_pkcs7(data: bytes) -> list[x509.Certificate]:

@@ -239,7 +239,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "lifecycle.exists": ErrorCode("That folder holds a gateway already", "Name an empty folder; a gateway is manufactured once."),
     "lifecycle.record": ErrorCode("The record of the gateway's life can't be read", "Restore the folder from a backup; nothing is opened without it."),
     "lifecycle.file": ErrorCode("A file for the life of a gateway can't be read", "Check path and permissions."),
-    "administrator.authentication": ErrorCode("The administrator has no AUT certificate", "Have one issued for its AUT key; `smgw up` makes it."),
+    "administrator.authentication": ErrorCode("The administrator has no AUT certificate", "Ask for one with `smgw pki request --authentication`; `smgw up` makes it."),
     "lifecycle.unguarded": ErrorCode("This gateway's security module has no rules for the change of keys", "It was made without a life cycle; make a new gateway, or keep its keys."),
     "lifecycle.notice": ErrorCode("A gateway's end needs notice", "Announce it at least 24 hours before, and decommission after the announced time."),
     "pki.refused": ErrorCode("The certification authority refused a request", "Its log names the reason: a signature, a name, a certificate that no longer counts."),

@@ -283,7 +283,7 @@ class Authority:
             raise DomainFault("pki.key_period", f"{self.name}: until {self.key_ends:%Y-%m-%d}")
         longest = min(profile.validity, self.certificate.not_valid_after_utc - now + BACKDATING)
         if (validity or longest) > longest:
-            raise CertificateRejected("pki.validity", str(validity))
+            raise CertificateRejected("pki.validity", f"{validity.days} days")
         own = self.certificate.public_key()
         assert isinstance(own, ec.EllipticCurvePublicKey)
         builder = _builder(profile, subject, self.certificate.subject, key, own, now, validity or longest, self._module)

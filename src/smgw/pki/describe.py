@@ -51,6 +51,16 @@ def describe_revocation_list(crl: RevocationList) -> Description:
     }
 
 
+def describe_authentication_request(request: x509.CertificateSigningRequest) -> Description:
+    """List what a request for an AUT certificate asks for."""
+    return {"subject": _name_text(request.subject), "role": "gwa", "contact": _contact(request), "keys": [_key_text(request.public_key())]}
+
+
+def _contact(request: x509.CertificateSigningRequest) -> str:
+    names = [one.value for one in request.extensions if isinstance(one.value, x509.SubjectAlternativeName)]
+    return ", ".join(str(name.value) for one in names for name in one)
+
+
 def describe_request(package: RequestPackage) -> Description:
     """List what a request package asks for."""
     return {
