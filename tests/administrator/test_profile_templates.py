@@ -19,7 +19,7 @@ METERS = {
     "photovoltaics": ("1SGW0010000001",),
     "controlled-load": ("1SGW0010000001", "1SGW0010000002"),
     "landlord": ("1SGW0010000001", "1SGW0010000002", "1SGW0010000003"),
-    "sub-metering": ("7SGW0010000001", "8SGW0010000002", "6SGW0010000003"),
+    "sub-metering": ("7SGW0010000001", "8SGW0010000002", "6SGW0010000003", "9SGW0010000004"),
 }
 
 
@@ -56,7 +56,19 @@ def test_each_sector_has_its_register_and_period() -> None:
         ("gas", "7-0:3.0.0*255", 3600),
         ("water", "8-0:1.0.0*255", 86_400),
         ("heat", "6-0:1.0.0*255", 86_400),
+        ("water", "9-0:1.0.0*255", 86_400),
     ]
+
+
+def test_a_label_tells_the_contracts_of_several_orders_apart() -> None:
+    names = {one.profile_id for one in fill("household", order("household", label="flat7-")) if isinstance(one, EvaluationProfile)}
+    assert names == {"taf7-flat7-1.sm", "taf1-flat7-1.sm"}
+
+
+@pytest.mark.req("CON-05")
+def test_what_a_house_feeds_in_is_delivered_too() -> None:
+    contracts = [one for one in fill("landlord", order("landlord")) if isinstance(one, EvaluationProfile)]
+    assert {one.registers for one in contracts if one.meter_id == METERS["landlord"][0]} == {("1-0:1.8.0*255", "1-0:2.8.0*255")}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +82,8 @@ def test_each_sector_has_its_register_and_period() -> None:
         ("household", {"metering_points": ()}, "one for each meter"),
         ("household", {"meters": ("meter one",)}, "no device id"),
         ("household", {"ends": BEGINS}, "before the beginning"),
-        ("sub-metering", {"meters": ("9SGW0010000001", "8SGW0010000002", "6SGW0010000003")}, "begins with none of"),
+        ("sub-metering", {"meters": ("4SGW0010000001", "8SGW0010000002", "6SGW0010000003", "9SGW0010000004")}, "begins with none of"),
+        ("household", {"label": "flat 7"}, "label"),
     ],
 )
 def test_what_does_not_fit_is_said(name: str, changes: dict[str, object], says: str) -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.gateway.gateway_parts import communication_profile
+from tests.administrator.interface_parts import Thread
+from tests.gateway.gateway_parts import GATEWAY_ID, communication_profile, gateway_identity, participant_identity
 from typer.testing import CliRunner, Result
 
 from smgw.cli.administrator import app
-from smgw.core.profiles import PROFILE_KINDS, ConsumerProfile
+from smgw.core.profiles import PROFILE_KINDS, CommunicationProfile, ConsumerProfile
 
 
 @pytest.fixture
@@ -58,3 +59,45 @@ def test_a_template_that_is_not_there_is_said_with_those_that_are(files: Path) -
 def test_the_templates_are_listed() -> None:
     result = CliRunner().invoke(app, ["template", "list", "--json"])
     assert {"household", "landlord", "controlled-load"} <= {row["name"] for row in msgspec.json.decode(result.stdout)}
+
+
+def fill_one(files: Path, served: Thread, meter: str, label: str) -> Result:
+    """Have the gateway of the test hold the profiles of a household more."""
+    facts = ["--meter", meter, "--point", "DE0001", "--supplier", str(files / "emt1.json"), "--from", "2026-04-01T00:00:00+02:00"]
+    facts += ["--consumer", "tenant.sm:ann", "--password", str(files / "password"), "--label", label]
+    where = ["--put", GATEWAY_ID, "--data", str(files / "gwa"), "--url", served.url]
+    return CliRunner().invoke(app, ["template", "fill", "household", *facts, *where])
+
+
+@pytest.mark.req("ADM-02")
+def test_orders_stand_beside_one_another_and_what_is_held_is_not_sent_again(files: Path) -> None:
+    partner = msgspec.structs.replace(communication_profile(15103), partner_id="emt9.sm")
+    (files / "emt1.json").write_bytes(msgspec.json.encode(partner))
+    with Thread(files / "gwa") as served:
+        first = fill_one(files, served, "1SGW0010000077", "ann-")
+        assert "5 profiles more; 0 it" in first.stdout, first.output
+        assert "0 profiles more; 5 it" in fill_one(files, served, "1SGW0010000077", "ann-").stdout
+        second = fill_one(files, served, "1SGW0010000078", "bob-")
+        assert "3 profiles more; 2 it" in second.stdout, second.output
+        (files / "emt1.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(partner, port=1)))
+        changed = fill_one(files, served, "1SGW0010000079", "carl-")
+        assert (changed.exit_code != 0, "profile.version" in changed.output, "--version 2" in changed.output) == (True, True, True)
+        listed = CliRunner().invoke(app, ["profile", "list", GATEWAY_ID, "--data", str(files / "gwa"), "--url", served.url, "--json"])
+        names = {row["id"] for row in msgspec.json.decode(listed.stdout)}
+        assert {"taf7-ann-1.sm", "taf7-bob-1.sm"} <= names
+        assert not {"taf7-carl-1.sm", "1SGW0010000079"} & names
+
+
+@pytest.mark.req("WAN-02")
+def test_a_partner_is_made_from_its_certificates(tmp_path: Path) -> None:
+    pem = tmp_path / "emt.pem"
+    pem.write_bytes(participant_identity().triple.to_pem())
+    words = ["template", "partner", "emt1.sm", "--certificates", str(pem), "--host", "127.0.0.1", "--port", "15103"]
+    made = CliRunner().invoke(app, words)
+    assert msgspec.json.decode(made.stdout, type=CommunicationProfile) == msgspec.structs.replace(
+        communication_profile(15103), host="127.0.0.1"
+    )
+    pem.write_bytes(gateway_identity().triple.to_pem())
+    refused = CliRunner().invoke(app, words)
+    assert (refused.exit_code != 0, "a market participant's TLS certificate" in refused.output) == (True, True)
+    assert CliRunner().invoke(app, [*words[:4], str(tmp_path / "none"), *words[5:]]).exit_code != 0

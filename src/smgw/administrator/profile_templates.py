@@ -17,14 +17,24 @@ QUARTER_HOUR_S, HOUR_S, DAY_S = 900, 3_600, 86_400
 
 Medium = Literal["electricity", "gas", "water", "heat", "cold"]
 
-SECTORS: dict[Medium, tuple[RegisterProfile, int]] = {
-    "electricity": (RegisterProfile(IMPORT), QUARTER_HOUR_S),
-    "gas": (RegisterProfile("7-0:3.0.0*255", shown_scaler=-2, unit=13), HOUR_S),
-    "water": (RegisterProfile("8-0:1.0.0*255", shown_scaler=-3, unit=13), DAY_S),
-    "heat": (RegisterProfile("6-0:1.0.0*255", shown_scaler=0, unit=30), DAY_S),
-    "cold": (RegisterProfile("5-0:1.0.0*255", shown_scaler=0, unit=30), DAY_S),
+
+class Sector(NamedTuple):
+    """Say how the meters of a sector are read."""
+
+    medium: Medium
+    register: RegisterProfile
+    period_s: int
+
+
+SECTORS: dict[str, Sector] = {
+    "1": Sector("electricity", RegisterProfile(IMPORT), QUARTER_HOUR_S),
+    "5": Sector("cold", RegisterProfile("5-0:1.0.0*255", shown_scaler=0, unit=30), DAY_S),
+    "6": Sector("heat", RegisterProfile("6-0:1.0.0*255", shown_scaler=0, unit=30), DAY_S),
+    "7": Sector("gas", RegisterProfile("7-0:3.0.0*255", shown_scaler=-2, unit=13), HOUR_S),
+    "8": Sector("water", RegisterProfile("8-0:1.0.0*255", shown_scaler=-3, unit=13), DAY_S),
+    "9": Sector("water", RegisterProfile("9-0:1.0.0*255", shown_scaler=-3, unit=13), DAY_S),
 }
-"""Sector -> its register and register period."""
+"""First digit of a meter's DIN id -> its sector; 8 is cold water, 9 hot water."""
 
 
 class Consumer(NamedTuple):
@@ -51,6 +61,8 @@ class Order(NamedTuple):
     ends: datetime | None = None
     link: str = "meter1"
     version: int = 1
+    label: str = ""
+    """Goes into the names of the contracts, so that those of several orders stand beside one another in one gateway."""
 
 
 class Template(NamedTuple):
@@ -79,6 +91,7 @@ def fill(name: str, order: Order) -> list[Profile]:
     _require(len(order.consumers) in wanted, "consumers: one" + (", or one for each meter" if template.tenants else ""))
     _require(all(is_logical_name(consumer.consumer_id) for consumer in order.consumers), "consumers: write them like `consumer1.sm`")
     _require(order.ends is None or order.ends > order.begins, "end: before the beginning")
+    _require(is_logical_name(f"taf1-{order.label}1.sm") and len(order.label) <= 32, "label: 32 letters, digits and `-` at most")
     partners = {order.supplier.partner_id: order.supplier, order.grid.partner_id: order.grid}
     consumers = [
         ConsumerProfile(one.consumer_id, one.user_name, one.digest_md5, one.digest_sha256, version=order.version) for one in order.consumers
@@ -117,7 +130,8 @@ def _landlord(order: Order) -> list[Profile]:
     """Take the house's meter and one for each flat, each with its own consumer."""
     made: list[Profile] = []
     for index in range(len(order.meters)):
-        made += [_meter(order, index, (IMPORT, EXPORT) if index == 0 else (IMPORT,)), *_standard(order, index, (IMPORT,))]
+        codes = (IMPORT, EXPORT) if index == 0 else (IMPORT,)
+        made += [_meter(order, index, codes), *_standard(order, index, codes)]
     return made
 
 
@@ -125,10 +139,9 @@ def _sub_metering(order: Order) -> list[Profile]:
     """Take meters of other sectors, told apart by the first digit of their id; each is read for its monthly bill."""
     made: list[Profile] = []
     for index, meter in enumerate(order.meters):
-        medium = medium_of(meter)
-        register, period_s = SECTORS[medium]
-        meter_profile = _meter(order, index, (), medium=medium, registers=(register,), period_s=period_s)
-        made += [meter_profile, *_standard(order, index, (register.obis,), period_s)]
+        sector = sector_of(meter)
+        meter_profile = _meter(order, index, (), medium=sector.medium, registers=(sector.register,), period_s=sector.period_s)
+        made += [meter_profile, *_standard(order, index, (sector.register.obis,), sector.period_s)]
     return made
 
 
@@ -146,20 +159,19 @@ TEMPLATES: dict[str, Template] = {
         2, 40, True, _landlord,
     ),
     "sub-metering": Template(
-        "Gas, water and heat in a house", "Gas, Wasser und Wärme im Haus", "meters of gas (7), water (8), heat (6) or cold (5)",
+        "Gas, water and heat in a house", "Gas, Wasser und Wärme im Haus", "meters of gas (7), water (8, 9), heat (6) or cold (5)",
         1, 40, True, _sub_metering,
     ),
 }  # fmt: skip
 """Name -> template."""
 
 
-def medium_of(meter_id: str) -> Medium:
+def sector_of(meter_id: str) -> Sector:
     """Give a meter's sector by the first digit of its DIN id. Raises: DomainFault command.template."""
-    found: dict[str, Medium] = {"1": "electricity", "5": "cold", "6": "heat", "7": "gas", "8": "water"}
-    medium = found.get(meter_id[:1])
-    _require(medium is not None, f"{meter_id[:20]}: begins with none of {', '.join(found)}")
-    assert medium is not None
-    return medium
+    sector = SECTORS.get(meter_id[:1])
+    _require(sector is not None, f"{meter_id[:20]}: begins with none of {', '.join(SECTORS)}")
+    assert sector is not None
+    return sector
 
 
 def _meter(
@@ -195,7 +207,7 @@ def _contract(
 ) -> EvaluationProfile:  # fmt: skip
     consumer = order.consumers[index if len(order.consumers) > 1 else 0]
     return EvaluationProfile(
-        profile_id=f"taf{taf}-{index + 1}.sm",
+        profile_id=f"taf{taf}-{order.label}{index + 1}.sm",
         taf=taf,
         meter_id=order.meters[index],
         registers=codes,

@@ -2,19 +2,23 @@
 
 import getpass
 import sys
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
 import typer
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from smgw.administrator.client import Client
+from smgw.administrator.profile_check import check_profile
 from smgw.administrator.profile_templates import TEMPLATES, Consumer, Order, fill
 from smgw.cli.administrator_parts import AsJson, DataFolder, TokenFile, Url, asking, faults_shown, print_json, say, show_table
-from smgw.core.errors import ConfigError
+from smgw.core.errors import ConfigError, DomainFault
 from smgw.core.instant import parse_time
 from smgw.core.profiles import PROFILE_KINDS, CommunicationProfile, Profile, profile_key
+from smgw.pki.triple import read_certificates, triple_of
 from smgw.protocol.digest_auth import CONSUMER_REALM, Algorithm, ha1
 from smgw.security.secret_file import load_secret
 
@@ -46,6 +50,7 @@ def fill_template(
         list[Path] | None, typer.Option(help="File with the consumer's password, readable by its owner alone; repeat. Else it is asked.")
     ] = None,
     version: Annotated[int, typer.Option(help="Version of all profiles.", min=1)] = 1,
+    label: Annotated[str, typer.Option(help="Goes into the contracts' names, so that several orders fit into one gateway.")] = "",
     put: Annotated[str, typer.Option(help="Have this gateway hold them; without it they are printed.", metavar="GATEWAY")] = "",
     data: DataFolder = Path(),
     url: Url = "",
@@ -69,16 +74,64 @@ def fill_template(
             parse_time(ends).astimezone(UTC) if ends else None,
             link,
             version,
+            label,
         )
         profiles = fill(template, order)
     if not put:
         print_json([{"kind": _kind(profile), "id": profile_key(profile), "profile": profile} for profile in profiles])
         return
     with asking(data, url, token, as_json) as client:
-        for profile in profiles:
+        new = _new(client, put, profiles)
+        for profile in new:
             address = "/".join(quote(part, safe="") for part in (put, "profiles", _kind(profile), profile_key(profile)))
             client.ask("PUT", f"/gateways/{address}", msgspec.to_builtins(profile))
-    say(f"{put} shall hold {len(profiles)} profiles")
+    say(f"{put} shall hold {len(new)} profiles more; {len(profiles) - len(new)} it shall hold already")
+
+
+@app.command("partner")
+def make_partner(
+    partner: Annotated[str, typer.Argument(help="Logical name of the partner, for example emt1.sm.")],
+    certificates: Annotated[Path, typer.Option(help="Its TLS, SIG and ENC certificates (PEM).", metavar="FILE")],
+    host: Annotated[str, typer.Option(help="Where it takes deliveries.")],
+    port: Annotated[int, typer.Option(help="Port of its deliveries.", min=1, max=65_535)],
+    through: Annotated[str, typer.Option(help="Who passes messages on: another partner, or `administrator`.")] = "",
+    version: Annotated[int, typer.Option(help="Version of the profile.", min=1)] = 1,
+) -> None:
+    """Print the communication profile of a market participant, made from its certificates.
+
+    Example: smgw administrator template partner emt1.sm --certificates emt.pem --host emt.invalid --port 15103 > emt1.json
+    """
+    with faults_shown(False):
+        try:
+            triple = triple_of(read_certificates(certificates.read_bytes())[:3])
+        except OSError as problem:
+            raise ConfigError("pki.file", f"{certificates.name}: {problem.strerror}") from problem
+        tls, sig, enc = (certificate.public_bytes(Encoding.DER).hex() for certificate in triple)
+        profile = CommunicationProfile(partner, host, port, tls, sig, enc, through=through, version=version)
+        check_profile(profile, {}, datetime.now(UTC))
+    print_json(profile)
+
+
+def _new(client: Client, device_id: str, profiles: list[Profile]) -> list[Profile]:
+    """Leave out what the gateway shall hold already; what it holds otherwise needs a higher version, which is said before anything is sent.
+
+    A consumer that is held stays as it is unless the version is higher: its password is never given out, and so can't be compared.
+    """
+    address = f"/gateways/{quote(device_id, safe='')}"
+    shown = {(row["kind"], row["id"]): row["profile"] for row in client.ask("GET", f"{address}/profiles")}
+    held = {(row["kind"], row["id"]): row["version"] for row in client.ask("GET", address)["profiles"]}
+    new = []
+    for profile in profiles:
+        key = _kind(profile), profile_key(profile)
+        content = shown.get(key)
+        if content is not None and {**content, "version": 0} == {**msgspec.json.decode(msgspec.json.encode(profile)), "version": 0}:
+            continue
+        if key in held and held[key] >= profile.version:
+            if key[0] == "consumer":
+                continue
+            raise DomainFault("profile.version", f"{key[1]} has version {held[key]} with another content; take --version {held[key] + 1}")
+        new.append(profile)
+    return new
 
 
 def _kind(profile: Profile) -> str:

@@ -15,6 +15,7 @@ from smgw.net.clock import ClockPort
 from smgw.simulation.household import Household
 from smgw.simulation.meters.port import Faults, Meter, MeterPort, open_line
 from smgw.simulation.meters.replay import ReplayMeter
+from smgw.simulation.meters.sector_meter import SECTORS, SectorMeter
 from smgw.simulation.meters.sml_meter import SmlMeter
 
 app = typer.Typer(help="Run simulated meters, or replay recorded ones.", no_args_is_help=True)
@@ -40,10 +41,10 @@ def run(
     fault: _Fault = None,
     stop_on_eof: _StopOnEof = False,
 ) -> None:
-    """Run a simulated household meter."""
+    """Run a simulated meter: electricity of a household, or gas (7), water (8, 9), heat (6), cold (5) by the first digit of its id."""
     try:
         device_id = DeviceId.parse(meter_id)
-        meter = SmlMeter(device_id, Household(profile, seed))
+        meter = SectorMeter(device_id) if device_id.medium in SECTORS else SmlMeter(device_id, Household(profile, seed))
     except SmgwError as problem:
         raise _refused(problem) from problem
     _run(meter, str(device_id), link, seed, interval, clock, name, fault, stop_on_eof=stop_on_eof)

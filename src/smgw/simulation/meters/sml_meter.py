@@ -59,7 +59,6 @@ class SmlMeter:
         """Give the whole transport frame that the meter sends at `moment`."""
         registers = self._household.registers_at(moment)
         second = (moment - self._installed) // timedelta(seconds=1)
-        index = SmlTime(TimeKind.SEC_INDEX, second)
         entries = (
             ListEntry(bytes(MANUFACTURER), value=self._maker),
             ListEntry(bytes(DEVICE), value=self.server_id),
@@ -67,13 +66,18 @@ class SmlMeter:
             _energy(ACTIVE_ENERGY_EXPORT, registers),
             ListEntry(bytes(ACTIVE_POWER), unit=Unit.WATT, scaler=0, value=registers[ACTIVE_POWER], value_format=_INT32),
         )
-        number = second.to_bytes(6, "big")
-        bodies: tuple[Body, ...] = (
-            PublicOpenResponse(req_file_id=number, server_id=self.server_id, ref_time=index, sml_version=1),
-            GetListResponse(self.server_id, entries, list_name=_LIST_NAME, act_sensor_time=index),
-            PublicCloseResponse(),
-        )
-        return encode_frame(SmlMessage(number + bytes((place,)), body) for place, body in enumerate(bodies))
+        return frame_of(self.server_id, second, entries)
+
+
+def frame_of(server_id: bytes, second: int, entries: tuple[ListEntry, ...]) -> bytes:
+    """Give the transport frame of a list of entries; `second` counts since the meter was installed."""
+    number, index = second.to_bytes(6, "big"), SmlTime(TimeKind.SEC_INDEX, second)
+    bodies: tuple[Body, ...] = (
+        PublicOpenResponse(req_file_id=number, server_id=server_id, ref_time=index, sml_version=1),
+        GetListResponse(server_id, entries, list_name=_LIST_NAME, act_sensor_time=index),
+        PublicCloseResponse(),
+    )
+    return encode_frame(SmlMessage(number + bytes((place,)), body) for place, body in enumerate(bodies))
 
 
 def _energy(obis: Obis, registers: dict[Obis, int], status: int | None = None) -> ListEntry:
