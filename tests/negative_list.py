@@ -9,6 +9,7 @@ _SIGNED = "tests/codec/cms/test_cms_signed.py::TestRefused::test_a_message_outsi
 _WAKE_UP = "tests/protocol/test_wakeup_guard.py::test_what_is_not_right_is_refused_with_its_code"
 _LIMBO = "tests/pki/test_limbo.py::test_our_verdict"
 _CHANNEL = "tests/gateway/wan/test_channel.py::test_what_is_no_command_is_refused_barely_logged_with_its_code_and_the_channel_stands"
+_COSEM = "tests/gateway/wan/cosem/test_endpoint.py::test_what_http_alone_asks_for_is_refused_barely"
 _MANAGEMENT = "tests/gateway/test_management.py::"
 _OFFICE = "tests/administrator/test_administrator_management.py::test_what_is_no_answer_of_this_gateway_to_this_command_counts_for_nothing"
 _MIS_ISSUED = [
@@ -59,13 +60,19 @@ ITEMS: dict[str, tuple[str, ...]] = {
     "renegotiation": ("tests/net/test_renegotiation.py::test_a_client_that_wants_to_negotiate_anew_is_let_go",),
     "RSA": (f"{_TLS}test_a_client_that_offers_less[rsa]", f"{_LIMBO}[rsa-leaf]"),
     "oversized header": ("tests/protocol/test_tunnel_http.py::test_the_server_refuses_by_name_and_says_no_more",),
-    "wrong Host": ("tests/gateway/wan/test_channel.py::test_what_is_no_call_of_the_interface_gets_its_status",),
+    "wrong Host": (
+        "tests/gateway/wan/test_channel.py::test_what_is_no_call_of_the_interface_gets_its_status",
+        f"{_COSEM}[GET-/cosem/ldevs-changes0-403]",
+    ),
     "unknown COSEM object": (
+        "tests/gateway/wan/cosem/test_tree.py::test_an_unknown_object_is_not_there",
+        f"{_COSEM}[GET-/cosem/nothing-changes1-404]",
         f"{_MANAGEMENT}test_what_is_not_offered_is_answered_with_a_code",
         "tests/codec/test_cosem_resources.py::test_what_is_not_in_the_tree_is_no_resource",
     ),
     "duplicate x-CID": (
         f"{_MANAGEMENT}test_a_repeated_command_is_answered_from_memory_and_not_obeyed_again",
+        "tests/gateway/wan/cosem/test_endpoint.py::test_a_replayed_request_is_answered_the_same_and_obeyed_once",
         "tests/participant/test_deliveries.py::test_the_same_message_twice_has_one_effect",
         "tests/participant/test_deliveries.py::test_a_message_id_is_never_used_for_another_content",
     ),
@@ -93,6 +100,7 @@ PEERS: dict[str, tuple[str, ...]] = {
         f"{_MANAGEMENT}test_a_command_from_another_time_is_refused",
         f"{_CHANNEL}[to another gateway]",
         "tests/gateway/wan/test_hostile_administrator.py::test_an_id_that_was_used_says_nothing_about_another_content",
+        "tests/gateway/wan/cosem/test_endpoint.py::test_a_sealed_command_has_no_effect_at_another_address_or_by_another_method",
     ),
     "an administrator out of phase": (
         f"{_MANAGEMENT}test_a_state_that_does_not_obey_says_so",

@@ -57,6 +57,7 @@ DOCUMENTS: list[Document] = [
     BUNDLE,
     Listing("ldevs", (DEVICE, Device("a"))),
     Listing("objects", ()),
+    Listing("ldevs", None),
     Listing("attributes", (Attribute(1), Attribute(2))),
     Listing("methods", (1, 2)),
     Listing("containers", (BUNDLE, Container("empty"))),

@@ -40,6 +40,14 @@ def moment_value(moment: datetime) -> Value:
     return Value("date_time", write_moment(moment.replace(microsecond=moment.microsecond // 10_000 * 10_000)))
 
 
+def _sentence(row: StoredLogEntry) -> str:
+    try:
+        return row.entry.text("en")
+    except KeyError:
+        # It was written by a version whose sentence needs less.
+        return row.entry.event
+
+
 def _private(attribute: int, about: str, kind: str, read: Callable[[StoredLogEntry], Value]) -> Column:
     return Column(CosemClass.LOG_ENTRY, attribute, about, kind, read)
 
@@ -52,7 +60,7 @@ COLUMNS: Final = (
     _private(5, "level, 1 to 4", "enum", lambda row: Value("enum", int(row.entry.kind.level))),
     _private(6, "whether it succeeded", "boolean", lambda row: Value("boolean", row.entry.success)),
     _private(7, "whom or what it is about", "UTF8-string", lambda row: text_value(row.entry.subject)),
-    _private(8, "sentence in English", "UTF8-string", lambda row: text_value(row.entry.text("en"))),
+    _private(8, "sentence in English", "UTF8-string", lambda row: text_value(_sentence(row))),
     _private(9, "parameters as JSON", "UTF8-string", lambda row: json_value(row.entry.parameters)),
 )
 """What a row of a log's buffer holds. Class 32805 names the fields of an entry; there is no object of it."""
