@@ -204,3 +204,20 @@ def test_a_line_that_is_lost_and_a_telegram_that_is_broken_are_told(folder: Gate
         told = [stored.entry for stored in journal.log(Log.SYSTEM)]
     assert {entry.parameters["link"] for entry in told if entry.event == "link_lost"} == {"gone"}
     assert {entry.parameters["link"] for entry in told if entry.event == "telegram_rejected"} == {"heard"}
+
+
+@pytest.mark.req("STATE-02")
+def test_a_lamp_that_is_none_is_named_and_one_that_is_shows_the_state(folder: GatewayFolder, tmp_path: Path) -> None:
+    lamp = tmp_path / "leds" / "PWR"
+    folder.save(msgspec.structs.replace(folder.load(), lamps={"PWR": str(lamp)}))
+    done = subprocess.run(command(folder), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, json.loads(done.stderr.splitlines()[-1])["code"]) == (3, "gateway.lamp")
+    lamp.mkdir(parents=True)
+    (lamp / "brightness").write_text("1")
+    with started(folder) as running:
+        seen = set()
+        while seen != {"0", "1"}:
+            # Half a second lit and half a second dark: the time is not valid yet.
+            seen.add((lamp / "brightness").read_text() or "0")
+        running.stop()
+    assert (lamp / "brightness").read_text() == "0"

@@ -39,7 +39,7 @@ from smgw.gateway.han.ports import GatewayInfo, WanCertificates
 from smgw.gateway.han.server import RunningServer, start_consumer_server
 from smgw.gateway.han.technician import Post, TechnicianInterface
 from smgw.gateway.key_desk import Desk, KeyDesk
-from smgw.gateway.leds import LampInputs, leds_of, patterns_of
+from smgw.gateway.leds import LampInputs, LampName, Pattern, leds_of, patterns_of
 from smgw.gateway.lifecycle import LifeKeeper
 from smgw.gateway.live_values import LiveValues
 from smgw.gateway.lmn.reader import LinkReader
@@ -199,14 +199,19 @@ class Gateway:
         return contract_terms(self.journal)
 
     async def run(self, ready: Callable[[dict[str, object]], None], stop: asyncio.Event) -> dict[str, object]:
-        """Serve until the event is set; gives the closing counters. Raises: IntegrityFault boot.failed in the restart loop."""
+        """Serve until the event is set; gives the closing counters.
+
+        Raises: IntegrityFault boot.failed in the restart loop; ConfigError gateway.lamp for a lamp that is none.
+        """
         async with AsyncExitStack() as stack:
             stack.callback(self.journal.close)
+            outputs = KernelLamps({name: Path(folder) for name, folder in self.config.lamps.items()})
             self._boot()
             self._life.attach(self.journal)
             stack.callback(self._life.attach, None)
-            lamps = asyncio.create_task(self._show_lamps())
-            stack.callback(lamps.cancel)
+            if self.config.lamps:
+                lamps = asyncio.create_task(drive_lamps(outputs, self._lamp_patterns))
+                stack.callback(lamps.cancel)
             who: dict[str, object] = {"role": "gateway", "gateway_id": str(self.device_id)}
             if self.states.is_dead:
                 self.firmware.abandon("firmware.self_test", str(self.states.state))
@@ -243,12 +248,8 @@ class Gateway:
         await self._over.wait()
         await self.channel.closed.wait()
 
-    async def _show_lamps(self) -> None:
-        """Drive the lamps of the device, if there are any."""
-        if not self.config.lamps:
-            return
-        outputs = KernelLamps({name: Path(folder) for name, folder in self.config.lamps.items()})
-        await drive_lamps(outputs, lambda now_ms: patterns_of(self.states.state, self._lamp_inputs(), now_ms))
+    def _lamp_patterns(self, now_ms: int) -> dict[LampName, Pattern]:
+        return patterns_of(self.states.state, self._lamp_inputs(), now_ms)
 
     def _note_stop(self, orderly: bytes) -> None:
         """Remember how the gateway ended; where that can't be written, the next start reports a disorderly end."""
