@@ -84,6 +84,7 @@ REFUSED = {
     "an unknown attribute": (add(der.attribute(table.Oid("1.2.3.4"), der.NULL)), "cms.structure"),
     "the digest of other content": (digest_of_other_content, "cms.signature"),
     "a signer named by issuer and number": (name_by_issuer, "cms.structure"),
+    "another key identifier for the signer": (change("signer.sid", bytes(20)), "cms.signature"),
     "SignedData version 1": (change("version", 1), "cms.structure"),
     "SignerInfo version 1": (change("signer.version", 1), "cms.structure"),
     "an unknown digest": (change("signer.digest_algorithm", UNKNOWN), "cms.algorithm"),
