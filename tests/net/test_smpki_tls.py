@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.pki_builders import DEVICE_ID, KEYS, NOW, Party, SetClock, SmallPki
 
 from smgw.core.errors import CertificateRejected, SecurityFault, SmgwError, Unavailable
-from smgw.net.smpki_tls import Channel, client_ssl_context, dial, listen, peer_of, server_ssl_context
+from smgw.net.smpki_tls import RECEIVED_AT_ONCE, Channel, client_ssl_context, dial, listen, peer_of, server_ssl_context
 from smgw.pki.assembly import sign_certificate
 from smgw.pki.chain import ValidatedCertificate
 from smgw.pki.names import Role
@@ -397,6 +397,16 @@ async def test_more_connections_than_allowed(world: World) -> None:
 
 
 @pytest.mark.req("WAN-09")
+@pytest.mark.req("ADM-01")
+async def test_an_idle_connection_costs_little_and_a_long_message_passes(world: World) -> None:
+    async with listening(world) as state, await call(world, state.port) as channel:
+        tls = channel.writer.transport._ssl_protocol  # type: ignore[attr-defined]
+        assert len(tls._ssl_buffer) == RECEIVED_AT_ONCE
+        line = bytes(5 * RECEIVED_AT_ONCE) + b"\n"
+        channel.writer.write(line)
+        assert await channel.reader.readline() == line
+
+
 async def test_a_session_ends_when_its_time_is_over(world: World) -> None:
     async with listening(world, session_limit_s=0.05) as state, await call(world, state.port) as channel:
         with contextlib.suppress(ConnectionError):

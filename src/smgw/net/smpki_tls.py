@@ -9,6 +9,7 @@ Source: WAN-01 to WAN-03, WAN-09; SEC-03; 20-wan-crypto-pki 1.1, 4.1.
 import asyncio
 import contextlib
 import ssl
+from asyncio import sslproto
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
@@ -27,6 +28,10 @@ from smgw.security.tls import TlsIdentity, require_parameters, wan_context
 
 BUFFER_LIMIT = 256 * 1024
 """Octets that a stream reader holds at most before it stops reading from the socket (twice this is its hard bound)."""
+
+RECEIVED_AT_ONCE = 32 * 1024
+"""Octets taken from a socket in one go: two records. Each open connection keeps a buffer of this size, used or not."""
+sslproto.SSLProtocol.max_size = RECEIVED_AT_ONCE
 
 CLOSE_CANCELLED_S = 1.0
 """So long a connection's closing may take in a task that was told to end: a peer that keeps silent must not hold up a stop."""
