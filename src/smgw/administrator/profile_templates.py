@@ -13,7 +13,7 @@ from smgw.core.identifiers import DeviceId, is_logical_name, server_id_of
 from smgw.core.profiles import CommunicationProfile, ConsumerProfile, EvaluationProfile, MeterProfile, Profile, RegisterProfile
 
 IMPORT, EXPORT, POWER = "1-0:1.8.0*255", "1-0:2.8.0*255", "1-0:16.7.0*255"
-QUARTER_HOUR_S, HOUR_S, DAY_S = 900, 3_600, 86_400
+QUARTER_HOUR_S, HOUR_S = 900, 3_600
 
 Medium = Literal["electricity", "gas", "water", "heat", "cold"]
 
@@ -28,11 +28,11 @@ class Sector(NamedTuple):
 
 SECTORS: dict[str, Sector] = {
     "1": Sector("electricity", RegisterProfile(IMPORT), QUARTER_HOUR_S),
-    "5": Sector("cold", RegisterProfile("5-0:1.0.0*255", shown_scaler=0, unit=30), DAY_S),
-    "6": Sector("heat", RegisterProfile("6-0:1.0.0*255", shown_scaler=0, unit=30), DAY_S),
+    "5": Sector("cold", RegisterProfile("5-0:1.0.0*255", shown_scaler=0, unit=30), HOUR_S),
+    "6": Sector("heat", RegisterProfile("6-0:1.0.0*255", shown_scaler=0, unit=30), HOUR_S),
     "7": Sector("gas", RegisterProfile("7-0:3.0.0*255", shown_scaler=-2, unit=13), HOUR_S),
-    "8": Sector("water", RegisterProfile("8-0:1.0.0*255", shown_scaler=-3, unit=13), DAY_S),
-    "9": Sector("water", RegisterProfile("9-0:1.0.0*255", shown_scaler=-3, unit=13), DAY_S),
+    "8": Sector("water", RegisterProfile("8-0:1.0.0*255", shown_scaler=-3, unit=13), HOUR_S),
+    "9": Sector("water", RegisterProfile("9-0:1.0.0*255", shown_scaler=-3, unit=13), HOUR_S),
 }
 """First digit of a meter's DIN id -> its sector; 8 is cold water, 9 hot water."""
 

@@ -35,6 +35,8 @@ class IncidentRow(msgspec.Struct, frozen=True):
     rule: str
     subject: str
     severity: str
+    detail: str
+    """What was found when it opened."""
     text: str
     opened_at: str
     closed_at: str
