@@ -121,6 +121,21 @@ def fill(desk: Desk) -> None:
         books.approvals.propose("profile", "profile", GATEWAY_ID, f"put meter profile {METER_ID} version 2", order, at=START, actor=actor)
 
 
+def diagnosis() -> dict[str, Any]:
+    """Make up what a technician brings back."""
+    meter = {"meter": METER_ID, "address": "0a01", "medium": "electricity", "link": "optical", "active": True, "registers": 2,
+             "last_stored": utc_text(START)}  # fmt: skip
+    entry = {"index": 1, "time": utc_text(START), "event": "self_test_passed", "level": "INFO", "success": True,
+             "text": "Self-test passed", "text_de": "Selbsttest bestanden"}  # fmt: skip
+    return {
+        "gateway": GATEWAY_ID,
+        "state": facts(1),
+        "meters": [meter],
+        "connections": {"administrator": True, "waiting": 0},
+        "log": [entry],
+    }
+
+
 def fill_work(desk: Desk) -> None:
     """Make cases, changes of the administrator, participants' orders and calls."""
     books = desk.books
@@ -128,7 +143,7 @@ def fill_work(desk: Desk) -> None:
         until = START + timedelta(hours=8)
         books.cases.open(f"ESGW{number + 1:010d}", "test-technician.TECH", "00", reason, until=until, at=START, actor="ann")
     report = "Antenne getauscht. Empfang −71 dBm, vorher −109 dBm.\nZähler antwortet wieder."
-    books.cases.report("C000001", msgspec.json.encode(facts(1)), report, at=START, by="test-technician.TECH")
+    books.cases.report("C000001", msgspec.json.encode(diagnosis()), report, at=START, by="test-technician.TECH")
     until = utc_text(START + timedelta(days=3))
     for number, (side, states, finding) in enumerate(
         [("outgoing", ["wanted", "announced"], ""), ("incoming", ["expected", "checked"], ""),

@@ -16,6 +16,7 @@ import structlog
 from smgw.administrator import lookout
 from smgw.administrator.books import Books
 from smgw.administrator.caller import Caller
+from smgw.administrator.cosem import exchange, is_cosem, note_obeyed
 from smgw.administrator.inventory import Gateway, Inventory
 from smgw.administrator.lookout import Lookout
 from smgw.administrator.personalisation import KeyOffice, exchange_keys
@@ -87,18 +88,23 @@ class GatewaySession:
             created_at=office.clock.now(),
             recipient=self._gateway.device_id,
             method=method,  # type: ignore[arg-type]
-            resource=f"{PREFIX}/{resource}",
+            resource=resource if is_cosem(resource) else f"{PREFIX}/{resource}",
             body=msgspec.Raw(msgspec.json.encode(body)),
         )
         document = seal(encode_command(command), module=office.module, signer=office.signer, recipient=self._gateway.enc)
-        headers = {"Content-Type": "application/cms", "x-CID": f"uuid:{command.message_id}"}
-        response = await self._client.request("POST", f"{PREFIX}/commands", headers, document)
-        if response.status != 200:
-            raise PeerFault("http.refused", f"status {response.status}")
+        if is_cosem(resource):
+            response = await exchange(self._client, command, document)
+        else:
+            headers = {"Content-Type": "application/cms", "x-CID": f"uuid:{command.message_id}"}
+            response = await self._client.request("POST", f"{PREFIX}/commands", headers, document)
+            if response.status != 200:
+                raise PeerFault("http.refused", f"status {response.status}")
         opened = open_content(response.body, module=office.module, recipient=office.recipient, signer=lambda _claim: self._gateway.sig)
         answer = decode_answer(opened.content)
         if answer.message_id != command.message_id or answer.sender != self._gateway.device_id:
             raise PeerFault("command.recipient", "answer to another command")
+        if is_cosem(resource) and answer.status != response.status:
+            raise PeerFault("command.mismatch", f"{response.status} for {answer.status}")
         return answer
 
     async def reconcile(self) -> int:
@@ -139,7 +145,10 @@ class GatewaySession:
             if answer.status == ACCEPTED:
                 office.books.jobs.accept(job, answer, office.clock.now())
             else:
-                office.books.jobs.end(job, answer, office.clock.now())
+                with office.books.store.write():
+                    if is_cosem(job.resource):
+                        note_obeyed(office.books.inventory, office.books.jobs, job, answer, office.clock.now())
+                    office.books.jobs.end(job, answer, office.clock.now())
             log.info("job_answered", gateway=job.device_id, job=job.id, resource=job.resource, status=answer.status, code=answer.code)
             ended += 1
         return ended

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from smgw.administrator.approvals import Proposal, kind_of
 from smgw.administrator.books import Books
 from smgw.administrator.campaigns import Campaign, Plan
+from smgw.administrator.cosem import is_cosem
+from smgw.administrator.cosem import kinds_of as cosem_kinds
 from smgw.administrator.enrolment import require_new
 from smgw.administrator.exchanges import DECOMMISSION, PERSONALISATION, Exchange
 from smgw.administrator.jobs import Job
@@ -236,6 +238,11 @@ def obey_participant(hand: Hand, order: HeldOrder) -> Job:
     return hand.books.market_orders.obey(order, at=hand.now, actor=hand.actor, random=hand.random(16))
 
 
+def kinds_of_job(order: JobOrder) -> tuple[str, ...]:
+    """Name what a command is about, in either of its forms."""
+    return cosem_kinds(order.method, order.resource) if is_cosem(order.resource) else (kind_of(order.method, order.resource),)
+
+
 class Deed(NamedTuple):
     """Say what can be done or proposed: the form of its request, the doing, and what a configuration may put under four eyes about it."""
 
@@ -246,7 +253,7 @@ class Deed(NamedTuple):
 
 
 DEEDS: dict[str, Deed] = {
-    "job": Deed(JobOrder, add_job, lambda order: (kind_of(order.method, order.resource),)),
+    "job": Deed(JobOrder, add_job, kinds_of_job),
     "exchange": Deed(ExchangeOrder, order_exchange, lambda order: ("decommission" if order.reason == DECOMMISSION else "keys",)),
     "enrolment": Deed(EnrolmentOrder, enrol, lambda _: ("keys",)),
     "profile": Deed(ProfileOrder, put_profile, lambda _: ("profile",)),

@@ -53,7 +53,9 @@ def fill(books: Books, text: str) -> None:
     books.notifications.put(incident, [text], START)
     books.notifications.failed(books.notifications.due(text, START)[0], text, START)
     books.cases.open(GATEWAY_ID, text, text, text, until=START + timedelta(hours=8), at=START, actor=text)
-    books.cases.report("C000001", msgspec.json.encode({text: {text: text}}), text, at=START, by=text)
+    books.cases.report(
+        "C000001", msgspec.json.encode({text: {text: text}, "x": [{text: text}, text, 1], "log": [{"text": text}]}), text, at=START, by=text
+    )
     change = Change(GATEWAY_ID, "incoming", text, "expected", b"", text, "", "")
     books.successions.begin(change, START, text)
     books.successions.move(GATEWAY_ID, "refused", START, text, text)

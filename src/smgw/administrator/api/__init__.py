@@ -10,6 +10,7 @@ from smgw.administrator.api import (
     backup,
     cases,
     channels,
+    cosem,
     exchanges,
     firmware,
     gateways,
@@ -42,5 +43,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *successions.ENDPOINTS,
     *market_orders.ENDPOINTS,
     *channels.ENDPOINTS,
+    *cosem.ENDPOINTS,
 )
 """Every endpoint below `/api/v1`."""

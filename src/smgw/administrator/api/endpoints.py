@@ -14,6 +14,7 @@ from smgw.administrator.approvals import Proposal
 from smgw.administrator.books import Books
 from smgw.administrator.channels import Channels
 from smgw.administrator.config import AdministratorFolder
+from smgw.administrator.cosem import holds_secret, is_cosem
 from smgw.administrator.management import Office
 from smgw.administrator.users import Role, User
 from smgw.core.errors import PeerFault, SecurityFault
@@ -131,6 +132,10 @@ def _shown(proposal: Proposal) -> msgspec.Raw:
         request = msgspec.json.decode(proposal.request)
         shown = [(kind, None if kind == "consumer" else profile) for kind, profile in request["profiles"]]
         return msgspec.Raw(msgspec.json.encode({**request, "profiles": shown}))
+    if proposal.deed == "job":
+        request = msgspec.json.decode(proposal.request)
+        if is_cosem(request["resource"]) and holds_secret(request["resource"], request["body"]["xml"]):
+            return msgspec.Raw(msgspec.json.encode({**request, "body": None}))
     return proposal.request
 
 

@@ -52,7 +52,7 @@ class Language:
 
     def named(self, name: str, value: Any) -> str:
         """Write a fact with the words that there are for its kind."""
-        if isinstance(value, str) and name in ("state", "clock", "phase", "condition"):
+        if isinstance(value, str) and name in ("state", "clock", "phase", "condition", "medium"):
             return self.word(name, value)
         return self.fact(value)
 

@@ -11,6 +11,7 @@ from smgw.administrator.console.language import Language
 from smgw.administrator.succession import WITHDRAWN
 
 CASES_SHOWN = 200
+PARTS_SHOWN, COLUMNS_SHOWN, ROWS_SHOWN = 30, 10, 200
 STEPS = {"outgoing": ("wanted", "announced", "handed_over"), "incoming": ("expected", "checked", "taken")}
 """Side of a change -> its states from begin to end; every other state is one where it was given up."""
 
@@ -24,11 +25,25 @@ def case_list(call: Call, asked: dict[str, str], _: Language) -> Values:
     return {"rows": cases.cases(call._replace(query=query)), "gateway": gateway}
 
 
-def case(call: Call, _: dict[str, str], __: Language) -> Values:
+def case(call: Call, _: dict[str, str], language: Language) -> Values:
     """Show one case with what came back."""
     view = cases.case(call)
-    diagnosis = msgspec.json.decode(view.diagnosis)
-    return {"row": view.case, "report": view.report, "diagnosis": diagnosis if isinstance(diagnosis, dict) else None}
+    return {"row": view.case, "report": view.report, "diagnosis": _parts(msgspec.json.decode(view.diagnosis), language)}
+
+
+def _parts(diagnosis: object, language: Language) -> list[tuple[str, list[str], Any]] | None:
+    """Give each part of a diagnosis with its columns; one without columns is no table. The gateway may have sent anything."""
+    if not isinstance(diagnosis, dict):
+        return None
+    found: list[tuple[str, list[str], Any]] = []
+    for name, value in list(diagnosis.items())[:PARTS_SHOWN]:
+        rows = [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+        if rows and name == "log":
+            text = "text_de" if language.code == "de" else "text"
+            rows = [{"time": row.get("time"), "text": row.get(text), "success": row.get("success")} for row in reversed(rows)]
+        columns = list(dict.fromkeys(str(key) for row in rows for key in row))[:COLUMNS_SHOWN]
+        found.append((str(name), columns, rows[:ROWS_SHOWN] if rows else value))
+    return found
 
 
 def succession_list(call: Call, asked: dict[str, str], _: Language) -> Values:
