@@ -54,9 +54,9 @@ def test_each_sector_has_its_register_and_period() -> None:
     meters = [profile for profile in fill("sub-metering", order("sub-metering")) if isinstance(profile, MeterProfile)]
     assert [(meter.medium, meter.registers[0].obis, meter.period_s) for meter in meters] == [
         ("gas", "7-0:3.0.0*255", 3600),
-        ("water", "8-0:1.0.0*255", 86_400),
-        ("heat", "6-0:1.0.0*255", 86_400),
-        ("water", "9-0:1.0.0*255", 86_400),
+        ("water", "8-0:1.0.0*255", 3600),
+        ("heat", "6-0:1.0.0*255", 3600),
+        ("water", "9-0:1.0.0*255", 3600),
     ]
 
 

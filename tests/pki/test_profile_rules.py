@@ -44,6 +44,7 @@ def test_good_profiles_pass(profile: Profile) -> None:
         (meter_profile(), {"registers": (RegisterProfile("1.8.0"),)}, "value.obis"),
         (meter_profile(), {"registers": (RegisterProfile("1-0:1.8.0", shown_scaler=20),)}, "shown_scaler"),
         (meter_profile(), {"period_s": 7}, "period_s"),
+        (meter_profile(), {"period_s": 86_400}, "period_s"),
         (meter_profile(), {"transformer_factor": 0}, "transformer_factor"),
         (meter_profile(), {"version": 0}, "version"),
         (communication_profile(), {"partner_id": "EMT 1"}, "partner_id"),

@@ -22,8 +22,9 @@ from smgw.tariff.contract_rules import PUSHED, SUPPORTED_TAF, check_contract
 from smgw.tariff.rules import PRICING
 from smgw.tariff.taf01 import MAX_REGISTERS as TAF1_REGISTERS
 
-PERIODS_S = frozenset({60, 300, 900, 1800, 3600, 86_400})
-"""Register periods that a profile may ask for."""
+PERIODS_S = frozenset({60, 300, 900, 1800, 3600})
+"""Register periods that a profile may ask for: those that divide an hour. The end of a longer one would miss the local midnight, at which
+contracts and billing periods begin."""
 
 MAX_REGISTERS = 20
 MAX_PROFILES = 256
