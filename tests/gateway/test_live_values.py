@@ -134,6 +134,19 @@ def test_a_pseudonym_stands_for_meter_and_metering_point(bench: Bench) -> None:
     assert GATEWAY_ID not in message.body.decode()
 
 
+@pytest.mark.req("TAF-10", "WAN-06")
+@pytest.mark.parametrize("pseudonym", ["", "0123456789abcd"])
+def test_the_part_of_a_second_at_which_a_meter_sends_is_no_name(bench: Bench, pseudonym: str) -> None:
+    bench.install(contract(10, pseudonym=pseudonym) if pseudonym else contract(10), through="administrator")
+    now = START + timedelta(microseconds=437_219)
+    bench.live.take(Record(SERVER_ID, now, {Obis.parse(POWER): Value(1, 0, 27)}, None), ClockStatus.VALID, now)
+    (message,) = bench.journal.pending(10)
+    delivery = decode_delivery(message.body)
+    (reading,) = (signed.reading for signed in delivery.readings)
+    moments = {delivery.created_at, delivery.period_start, delivery.period_end, reading.capture_time, reading.target_time}
+    assert moments == {START if pseudonym else now}
+
+
 @pytest.mark.req("TAF-14")
 def test_nothing_is_pushed_or_shown_after_the_consent(bench: Bench) -> None:
     bench.install(contract(14, consent=CONSENT))

@@ -72,11 +72,11 @@ def partner(partner_id: str, port: int, triple: CertificateTriple, /, **changes:
 class Sending:
     """Hold a gateway's journal and pump."""
 
-    def __init__(self, journal: Journal, service: CommunicationProfile | None) -> None:
+    def __init__(self, journal: Journal, service: CommunicationProfile | None, own: Identity | None = None) -> None:
         self.journal = journal
         self.clock = ManualClock(NOW)
         self.recorder = Recorder(journal, self.clock)
-        own = gateway()
+        own = own or gateway()
         sender = Sender(own.module, own.tls, own.signer, own.trust, journal, self.recorder, self.clock, service)
         self.pump = Pump(sender)
         serial = iter(range(1, 1000))
@@ -97,9 +97,9 @@ class Sending:
 
 
 @contextmanager
-def sending(path: Path, service: CommunicationProfile | None = None) -> Iterator[Sending]:
+def sending(path: Path, service: CommunicationProfile | None = None, own: Identity | None = None) -> Iterator[Sending]:
     with Journal.open(path / "journal.db", bytes(32)) as journal:
-        yield Sending(journal, service)
+        yield Sending(journal, service, own)
 
 
 @asynccontextmanager

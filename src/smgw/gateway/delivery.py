@@ -228,7 +228,8 @@ class Pump:
 
 def _former(sender: Sender, delivery: Delivery | None) -> Sequence[x509.Certificate]:
     """Give the certificates by which readings can be verified that an earlier key of this gateway signed; they travel along."""
-    if delivery is None or not sender.former:
+    if delivery is None or delivery.pseudonymous or not sender.former:
+        # Under a pseudonym no reading is signed, and a certificate would be a name.
         return ()
     since = sender.signer.certificate.not_valid_before_utc + FORMER_MARGIN
     return sender.former if any(signed.reading.capture_time <= since for signed in delivery.readings) else ()

@@ -92,12 +92,25 @@ class LiveValues:
             return 0
         shown = msgspec.structs.replace(profile, meter_id=push.source)
         if rules.pseudonym:
-            shown = msgspec.structs.replace(shown, metering_point_id=rules.pseudonym)
+            shown, push = msgspec.structs.replace(shown, metering_point_id=rules.pseudonym), _in_whole_seconds(push)
         times = [reading.target_time for reading in push.values]
         # A signature would tell which gateway measured.
         signed = [SignedReading(reading, b"" if rules.pseudonym else self._sign(reading), 0) for reading in push.values]
         with self._journal.transaction():
             return len(self._evaluation.send(shown, (min(times), max(times)), push.time, readings=signed, pseudonym=rules.pseudonym))
+
+
+def _in_whole_seconds(push: Push) -> Push:
+    """Leave out the part of a second at which a meter sends: it is as good as a name beside what is delivered openly of the same meter."""
+
+    def whole(moment: datetime) -> datetime:
+        return moment.replace(microsecond=0)
+
+    values = tuple(
+        msgspec.structs.replace(value, capture_time=whole(value.capture_time), target_time=whole(value.target_time))
+        for value in push.values
+    )
+    return msgspec.structs.replace(push, time=whole(push.time), values=values)
 
 
 def _readings(profile: EvaluationProfile, record: Record, clock: ClockStatus) -> list[Reading]:
