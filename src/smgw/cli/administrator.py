@@ -17,10 +17,13 @@ from smgw.administrator.service import run_administrator
 from smgw.administrator.users import LOCAL
 from smgw.cli import (
     administrator_cases,
+    administrator_cosem,
     administrator_firmware,
     administrator_life,
     administrator_local,
     administrator_monitoring,
+    administrator_notifications,
+    administrator_orders,
     administrator_succession,
     administrator_template,
     administrator_wakeup,
@@ -57,7 +60,10 @@ app.add_typer(administrator_template.app, name="template")
 app.add_typer(administrator_life.app, name="life")
 app.add_typer(administrator_monitoring.incident_app, name="incident")
 app.add_typer(administrator_monitoring.alarm_app, name="alarm")
+app.add_typer(administrator_notifications.app, name="notification")
 app.add_typer(administrator_cases.app, name="case")
+app.add_typer(administrator_orders.app, name="order")
+app.add_typer(administrator_cosem.app, name="cosem")
 app.add_typer(administrator_succession.app, name="succession")
 app.add_typer(administrator_local.audit_app, name="audit")
 app.add_typer(administrator_local.user_app, name="user")

@@ -51,6 +51,19 @@ def show_incident(
     show_table(shown["notifications"], columns, as_json=False)
 
 
+@incident_app.command("close")
+def close_incident(
+    data: DataFolder,
+    number: Annotated[int, typer.Argument(help="Number of the incident.")],
+    url: Url = "",
+    token: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Close the incident of a notice; its notices count as acknowledged. Every other incident ends by itself."""
+    with asking(data, url, token, as_json) as client:
+        show_facts(client.ask("POST", f"/incidents/{number}/close")["incident"], as_json)
+
+
 @alarm_app.command("list")
 def list_alarms(
     data: DataFolder,

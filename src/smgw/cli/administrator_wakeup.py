@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from smgw.administrator.wakeup import PAUSES_S
-from smgw.cli.administrator_parts import AsJson, DataFolder, TokenFile, Url, asking, show_facts
+from smgw.cli.administrator_parts import AsJson, DataFolder, TokenFile, Url, asking, print_json, show_facts, show_table
 
 app = typer.Typer(help="Calls by wake-up packet.", no_args_is_help=True)
 
@@ -43,6 +43,17 @@ def call(data: DataFolder, device_id: GatewayId, url: Url = "", token: TokenFile
     """Call a gateway and wait until it comes, about two minutes at most. Exit code 6: it did not."""
     with asking(data, url, token, as_json) as client:
         show_facts(client.ask("POST", f"/gateways/{device_id}/wake-up", timeout_s=sum(PAUSES_S) + 30), as_json)
+
+
+@app.command()
+def calls(data: DataFolder, device_id: GatewayId, url: Url = "", token: TokenFile = None, as_json: AsJson = False) -> None:
+    """Show the last calls of a gateway, and whether it is being called."""
+    with asking(data, url, token, as_json) as client:
+        found = client.ask("GET", f"/gateways/{device_id}/wake-up/calls")
+    if as_json:
+        print_json(found)
+        return
+    show_table(found["calls"], {"started_at": "Begun", "state": "State", "packets": "Packets", "waited_ms": "Wait, ms"}, as_json=False)
 
 
 @app.command()
