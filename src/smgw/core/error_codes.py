@@ -352,6 +352,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "administrator.password": ErrorCode("A password is too short or too long", "Take 12 to 200 characters."),
     "administrator.login": ErrorCode("Name and password do not fit, or the user is locked for some minutes", "After five wrong passwords a user is locked for 15 minutes."),
     "administrator.unknown_profile": ErrorCode("The gateway shall hold no such profile", "List its profiles."),
+    "administrator.no_answer_yet": ErrorCode("The gateway has not answered yet", "The command waits for its channel; look later with `smgw administrator job list`."),
     "administrator.not_read_back": ErrorCode("The gateway's profiles were not read back yet", "Order it (`smgw administrator profile compare`), and look again when the gateway has answered."),
     "administrator.unknown_proposal": ErrorCode("There is no such proposal, or it was decided already", "List the proposals that wait."),
     "administrator.own_proposal": ErrorCode("Nobody approves what they proposed themselves", "Let another user with the role `approver` decide."),

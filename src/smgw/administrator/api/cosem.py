@@ -43,7 +43,7 @@ def order(call: Call) -> JobRow | ProposalRow:
     """Queue a COSEM command. Raises: as `check_order`."""
     device_id, wanted = status_of(call).device_id, call.body
     check_order(call.books.inventory, device_id, wanted.method, wanted.address, wanted.xml, call.now)
-    body = msgspec.to_builtins(CosemRequest(wanted.xml, range=wanted.range)) | {"xml": wanted.xml}
+    body = msgspec.to_builtins(CosemRequest(wanted.xml, range=wanted.range))
     summary = f"order {wanted.method} {wanted.address[:200]}"
     done = submit(call, "job", summary, JobOrder(device_id, wanted.method, wanted.address, body))
     return done if isinstance(done, ProposalRow) else job_row(done)
@@ -62,17 +62,9 @@ def result(call: Call) -> CosemResult:
     return CosemResult(job_row(job), answer.xml, answer.range)
 
 
+_ORDERS = "/gateways/{device_id}/cosem"
+
 ENDPOINTS = (
-    Endpoint(
-        "POST",
-        "/gateways/{device_id}/cosem",
-        OPERATING,
-        order,
-        "Order a COSEM command",
-        JobRow,
-        NewCosemCommand,
-        status=201,
-        may_propose=True,
-    ),
+    Endpoint("POST", _ORDERS, OPERATING, order, "Order a COSEM command", JobRow, NewCosemCommand, status=201, may_propose=True),
     Endpoint("GET", "/cosem/{number}", SEEING, result, "Show a COSEM command and its answer", CosemResult),
 )

@@ -134,7 +134,7 @@ def _shown(proposal: Proposal) -> msgspec.Raw:
         return msgspec.Raw(msgspec.json.encode({**request, "profiles": shown}))
     if proposal.deed == "job":
         request = msgspec.json.decode(proposal.request)
-        if is_cosem(request["resource"]) and holds_secret(request["resource"], request["body"]["xml"]):
+        if is_cosem(request["resource"]) and holds_secret(request["resource"], str(request["body"])):
             return msgspec.Raw(msgspec.json.encode({**request, "body": None}))
     return proposal.request
 

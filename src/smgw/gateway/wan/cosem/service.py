@@ -7,7 +7,7 @@ Source: WAN-08, ADM-11, LIFE-09; 20-wan-crypto-pki 1.4.
 from smgw.codec.cosem_elements import Document, MethodResult, decode_document, encode_document
 from smgw.codec.cosem_message import XML_LIMIT, CosemAnswer, CosemRequest, accepts, decode_request, section
 from smgw.codec.cosem_resources import VERBS, Part, Resource, Selection, Target, parse_target
-from smgw.core.errors import DomainFault, LimitFault, PeerFault, SmgwError, UsageError
+from smgw.core.errors import DomainFault, LimitFault, PeerFault
 from smgw.core.state import Permission, require
 from smgw.gateway.wan.context import Call, Context, Outcome
 from smgw.gateway.wan.cosem.change import invoke, method_of, remove, write
@@ -76,14 +76,14 @@ def _call(context: Context, call: Call, resource: Resource, request: CosemReques
     try:
         with context.journal.transaction():
             outcome, result = invoke(context, call, row, document)
-    except (DomainFault, UsageError) as fault:
+    except DomainFault as fault:
         return refused(context, fault)
     if outcome.pending is not None and outcome.status == ACCEPTED:
         return outcome._replace(body=CosemAnswer(xml_of(result._replace(status=None))))
     return outcome._replace(status=200, body=CosemAnswer(xml_of(result)))
 
 
-def refused(context: Context, fault: SmgwError) -> Outcome:
+def refused(context: Context, fault: DomainFault) -> Outcome:
     """Answer a call that a rule forbids: the method has ended, with a status above 0."""
     name = context.administrator_name
     context.recorder.record("command_rejected", subject=name, success=False, partner=name, code=fault.code)
