@@ -103,7 +103,7 @@ def ordered(running: RunningSystem) -> dict[str, bytes]:
         assert all(answer.status_code == 201 for answer in made)
         numbers = [answer.json()["id"] for answer in made]
         for number in numbers:
-            wait_for("a job's end", lambda address=f"{PREFIX}/jobs/{number}": client.get(address).json()["state"] != "waiting")
+            wait_for("a job's end", lambda address=f"{PREFIX}/jobs/{number}": client.get(address).json()["ended_at"])
         names = {
             "device_id": gateway_id,
             "log": "system",
@@ -112,6 +112,7 @@ def ordered(running: RunningSystem) -> dict[str, bytes]:
             "name": "ann",
             "number": numbers[0],
             "case": "C000001",
+            "order": "00000000-0000-4000-8000-000000000001",
         }
         places = {}
         for row in ENDPOINTS:

@@ -89,7 +89,7 @@ async def obeyed(world: World, wanted: MarketOrder) -> None:
     with closing(books_of(world)) as books:
         kept = books.market_orders.order(wanted.order_id)
         assert kept is not None
-        await until(lambda: books.jobs.job(kept.job).state != "waiting", "the gateway's answer")
+        await until(lambda: books.jobs.job(kept.job).state not in ("waiting", "accepted"), "the gateway's result")
 
 
 @asynccontextmanager
