@@ -24,6 +24,7 @@ from smgw.administrator.users import Role
 BODIES: dict[str, Any] = {
     "put_gateways_device_id_profiles_kind_profile_id": msgspec.to_builtins(meter_profile(version=2)),
     "post_gateways_device_id_jobs": {"method": "GET", "resource": "state"},
+    "post_gateways_device_id_cosem": {"method": "GET", "address": "/cosem/ldevs"},
     "post_users": {"name": "new-user", "password": "a password to begin with", "roles": ["viewer"]},
     "put_users_name": {"roles": ["viewer"]},
     "put_me_password": {"old": "wrong password", "new": "another password"},
