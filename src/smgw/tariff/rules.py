@@ -36,7 +36,8 @@ def _require(condition: bool, code: str, detail: str) -> None:
 
 def check_stages(stages: Collection[int]) -> None:
     """Refuse stages that no register can be made for. Raises: DomainFault tariff.stage_count, tariff.stage_unknown."""
-    _require(1 <= len(stages) <= MAX_STAGES and ERROR_REGISTER_TARIFF not in stages, "tariff.stage_count", f"{len(stages)}")
+    _require(ERROR_REGISTER_TARIFF not in stages, "tariff.stage_count", f"{ERROR_REGISTER_TARIFF} is named as a stage")
+    _require(1 <= len(stages) <= MAX_STAGES, "tariff.stage_count", f"{len(stages)}")
     _require(all(0 < stage < 256 for stage in stages), "tariff.stage_unknown", f"{sorted(stages)}")
 
 
