@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from structlog.testing import capture_logs
-from tests.administrator.administrator_parts import LIMIT_S, add_gateway, gateway_end, office
+from tests.administrator.administrator_parts import LIMIT_S, add_gateway, gateway_end, hang_up, office
 from tests.gateway.gateway_parts import (
     GATEWAY_ID,
     START,
@@ -24,9 +24,10 @@ from smgw.administrator.books import open_books
 from smgw.administrator.jobs import ATTEMPTS
 from smgw.administrator.management import GatewaySession, known_gateway, serve_gateway
 from smgw.codec.command import Answer, encode_answer
-from smgw.core.errors import CertificateRejected, PeerFault, SecurityFault, SmgwError
+from smgw.core.errors import CertificateRejected, PeerFault, SecurityFault, SmgwError, Unavailable
 from smgw.core.profiles import PROFILE_KINDS
 from smgw.gateway.wan.management import handle
+from smgw.net.http_exchange import RESPONSE_TIMEOUT_S, Streams
 from smgw.net.identity import Identity
 from smgw.pki.chain import CertificateUse, ValidatedCertificate
 from smgw.pki.names import Role
@@ -254,3 +255,55 @@ async def test_a_job_that_the_gateway_always_refuses_holds_up_the_others_three_t
     assert sent == [poison.command_id] * ATTEMPTS + [good.command_id]
     assert [bench.books.jobs.job(job.id).state for job in (poison, good)] == ["failed", "done"]
     assert [entry["failed"] for entry in logs if entry["event"] == "job_refused"] == [False, False, True]
+
+
+@pytest.mark.req("WAN-08")
+async def test_a_command_that_takes_longer_is_under_way_until_its_result_comes(bench: Bench) -> None:
+    job = bench.books.jobs.add(GATEWAY_ID, "POST", "fas/self-test", None, at=START, actor="ann", random=bytes(16))
+    async with gateway_end(bench.obey) as streams:
+        session = GatewaySession(bench.office, known_gateway(bench.inventory, peer()), streams)
+        assert await session.work_off() == 1
+        assert bench.books.jobs.job(job.id).state == "accepted"
+        assert await session.work_off() == 0
+    assert len(bench.documents) == 1
+
+
+@pytest.mark.req("WAN-08", "WAN-03")
+@pytest.mark.parametrize(
+    ("contact", "code"), [("/smgw/gwa/v1/results/fleet-7", ""), ("https://evil.example/smgw/gwa/v1/results", "command.contact")]
+)
+async def test_a_command_may_name_where_its_result_is_wanted_among_our_own_addresses(bench: Bench, contact: str, code: str) -> None:
+    asked: list[str] = []
+
+    def obey(request: Request) -> tuple[int, bytes]:
+        asked.append(dict(request.headers)["x-contacturi"])
+        return bench.obey(request)
+
+    async with gateway_end(obey) as streams:
+        session = GatewaySession(bench.office, known_gateway(bench.inventory, peer()), streams)
+        told = await session.command("POST", "fas/self-test", contact=contact)
+    assert (told.status, told.code) == ((400 if code else 202), code)
+    assert asked == [contact]
+
+
+@pytest.mark.req("WAN-08")
+async def test_a_gateway_that_does_not_answer_in_twenty_seconds_is_let_go_and_its_command_comes_again(bench: Bench) -> None:
+    job = bench.books.jobs.add(GATEWAY_ID, "GET", "state", None, at=START, actor="ann", random=bytes(16))
+    over = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        await hang_up(writer)
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+        session = GatewaySession(bench.office, known_gateway(bench.inventory, peer()), Streams(reader, writer))
+        assert session._client._timeout_s == RESPONSE_TIMEOUT_S == 20.0
+        session._client._timeout_s = 0.01
+        with pytest.raises(Unavailable, match=r"http\.no_answer"):
+            await session.work_off()
+        over.set()
+        await hang_up(writer)
+    # No answer is no refusal: nothing is counted against the command.
+    assert bench.books.jobs.job(job.id) == job

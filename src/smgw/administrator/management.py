@@ -77,9 +77,10 @@ class GatewaySession:
         """Tell whether the gateway took what was sent last."""
         return self.begun
 
-    async def command(self, method: str, resource: str, body: object = None, command_id: str = "") -> Answer:
+    async def command(self, method: str, resource: str, body: object = None, command_id: str = "", contact: str = "") -> Answer:
         """Send one command and give its verified answer; the same `command_id` is obeyed once, and answered the same again.
 
+        Work that takes longer has its result told at `contact`, an address or path of our own service point.
         Raises: SecurityFault for an answer that this gateway did not sign, PeerFault http.refused, Unavailable.
         """
         office = self._office
@@ -90,12 +91,15 @@ class GatewaySession:
             method=method,  # type: ignore[arg-type]
             resource=resource if is_cosem(resource) else f"{PREFIX}/{resource}",
             body=msgspec.Raw(msgspec.json.encode(body)),
+            contact_uri=contact,
         )
         document = seal(encode_command(command), module=office.module, signer=office.signer, recipient=self._gateway.enc)
         if is_cosem(resource):
             response = await exchange(self._client, command, document)
         else:
-            headers = {"Content-Type": "application/cms", "x-CID": f"uuid:{command.message_id}"}
+            headers = {"Content-Type": "application/cms", "x-CID": f"uuid:{command.message_id}"} | (
+                {"x-ContactURI": contact} if contact else {}
+            )
             response = await self._client.request("POST", f"{PREFIX}/commands", headers, document)
             if response.status != 200:
                 raise PeerFault("http.refused", f"status {response.status}")
