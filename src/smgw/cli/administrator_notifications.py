@@ -60,6 +60,7 @@ def email(
     sender: Annotated[str, typer.Option(help="Address that the mail comes from.")],
     to: Annotated[list[str], typer.Option(help="Address that the mail goes to; repeat.")],
     port: Port = 587,
+    implicit_tls: Annotated[bool, typer.Option("--implicit-tls", help="TLS from the first octet, as on port 465; else STARTTLS.")] = False,
     user: LoginName = "",
     password: PasswordFile = "",
     ca: CaFile = "",
@@ -68,9 +69,9 @@ def email(
     token: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell by e-mail over STARTTLS."""
+    """Tell by e-mail, over TLS."""
     body = {"kind": "email", "name": name, "host": host, "port": port, "sender": sender, "recipients": to, "user": user,
-            "password_file": password, "ca_file": ca, "language": language}  # fmt: skip
+            "password_file": password, "ca_file": ca, "language": language, "implicit_tls": implicit_tls}  # fmt: skip
     with asking(data, url, token, as_json) as client:
         show_facts(client.ask("POST", "/notifications", body), as_json)
 

@@ -64,7 +64,7 @@ def channel_row(channel: Channel) -> ChannelRow:
             parts = urlsplit(channel.url)
             return ChannelRow(channel.name, "webhook", parts.hostname or "", "", parts.scheme == "https" or bool(channel.secret_file))
         case Mail():
-            return ChannelRow(channel.name, "email", channel.host, ", ".join(channel.recipients), channel.starttls)
+            return ChannelRow(channel.name, "email", channel.host, ", ".join(channel.recipients), channel.starttls or channel.implicit_tls)
         case Mqtt():
             return ChannelRow(channel.name, "mqtt", channel.host, channel.topic, channel.tls)
 

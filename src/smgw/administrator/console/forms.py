@@ -146,6 +146,8 @@ def _channel(call: Call, fields: Fields, _: list[str]) -> Call:
     given: dict[str, Any] = {name: text.strip() for name, text in fields.items() if name != "form_key" and text.strip()}
     if "port" in given:
         given["port"] = _number(fields, "port")
+    if "implicit_tls" in given:
+        given["implicit_tls"] = given["implicit_tls"] == "true"
     if "recipients" in given:
         given["recipients"] = [part for part in given["recipients"].replace(",", " ").split() if part]
     return call._replace(body=read(given, channels.NewChannel))
