@@ -30,7 +30,7 @@ def missing(reason: str) -> None:
 @functools.cache
 def engine() -> bool:
     """Tell whether OpenSSL has its engine for PKCS#11."""
-    shown = subprocess.run(["openssl", "version", "-e"], check=True, capture_output=True, text=True, timeout=30).stdout
+    shown = subprocess.run(["openssl", "version", "-e"], check=True, capture_output=True, text=True, timeout=60).stdout
     return (Path(shown.split('"')[1]) / "pkcs11.so").exists()
 
 
@@ -49,7 +49,7 @@ def library() -> str:
     os.environ["SOFTHSM2_CONF"] = str(configuration)
     for label in (*LABELS, UNTOUCHED):
         command = ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", "12345678"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=30)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
     return found
 
 

@@ -14,7 +14,7 @@ from smgw.net.clock import ManualClock
 from smgw.net.http_exchange import Streams
 from smgw.protocol.tunnel_http import Request, TunnelServer
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 Respond = Callable[[Request], tuple[int, bytes]]
 
 

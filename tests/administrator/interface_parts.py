@@ -110,12 +110,12 @@ class Thread:
     def __enter__(self) -> "Thread":
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._thread.start()
-        assert self._ready.wait(30)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ending.set()
-        self._thread.join(30)
+        self._thread.join(60)
 
     async def _serve(self) -> None:
         desk = make_desk(self._path, *self._four_eyes)

@@ -71,7 +71,7 @@ def test_a_backup_is_one_moment_of_a_store_that_is_written_to(desk: Desk, tmp_pa
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        assert written.wait(10)
+        assert written.wait(60)
         backups = [make_backup(desk.folder, PHRASE, START) for _ in range(2)]
     finally:
         stop.set()

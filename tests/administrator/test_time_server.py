@@ -14,7 +14,7 @@ from smgw.administrator.time_server import REQUESTS_PER_CONNECTION, serve_time
 from smgw.net.clock import ManualClock
 from smgw.protocol.time_sync import TimeClient
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 
 
 @asynccontextmanager

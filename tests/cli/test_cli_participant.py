@@ -122,7 +122,7 @@ def test_run_says_when_it_is_ready_and_stops_in_good_order(tmp_path: Path, end: 
             "readings": 0,
             "rejected": 0,
         }
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 async def _reachable(*ports: int) -> None:

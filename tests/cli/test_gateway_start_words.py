@@ -89,5 +89,5 @@ def test_a_new_version_that_ends_with_an_error_is_tried_again_and_an_old_one_is_
 
 def test_a_watchdog_outlives_the_change_of_program() -> None:
     words = "import os, signal, sys; signal.setitimer(signal.ITIMER_REAL, 0.2); os.execv(sys.executable, [sys.executable, '-c', {!r}])"
-    done = subprocess.run([sys.executable, "-c", words.format("import signal; signal.pause()")], timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", words.format("import signal; signal.pause()")], timeout=60, check=False)
     assert done.returncode == -signal.SIGALRM

@@ -53,17 +53,17 @@ async def test_a_dump_is_replayed_once_and_then_its_last_file_until_standard_inp
     )  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None
-    ready = msgspec.json.decode(await asyncio.wait_for(process.stdout.readline(), 30))
+    ready = msgspec.json.decode(await asyncio.wait_for(process.stdout.readline(), 60))
     assert ready == {"event": "ready", "meter": "dump", "link": f"pty:{tmp_path}/line"}
     link = await open_link(f"pty://{tmp_path}/line")
     heard = b""
     while heard.count(frames[1]) < 3:
-        heard += await asyncio.wait_for(link.read(), 30)
+        heard += await asyncio.wait_for(link.read(), 60)
     assert b"\xff\x00" + b"".join(frames) + frames[1] in heard
     process.stdin.close()
-    stopped = msgspec.json.decode(await asyncio.wait_for(process.stdout.readline(), 30))
+    stopped = msgspec.json.decode(await asyncio.wait_for(process.stdout.readline(), 60))
     assert stopped["event"] == "stopped"
     assert stopped["telegrams"] >= 4
-    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
     link.close()
     assert not (tmp_path / "line").is_symlink()

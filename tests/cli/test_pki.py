@@ -221,11 +221,11 @@ def test_serve_runs_until_it_is_told_to_stop(folder: Path) -> None:
     with process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
-        with urllib.request.urlopen(f"http://127.0.0.1:{ready['port']}/pki/v1/ca/certs", timeout=10) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{ready['port']}/pki/v1/ca/certs", timeout=60) as response:
             assert len(read_certificates(response.read())) == 2
         process.send_signal(signal.SIGTERM)
         last = json.loads(process.stdout.readline())
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert (ready["event"], ready["role"], last["requests"]) == ("ready", "pki", 1)
 
 

@@ -123,7 +123,7 @@ def packet_file(folder: Path) -> tuple[Path]:
 def test_it_is_sent_as_one_datagram(files: Files) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
         gateway.bind(("127.0.0.1", 0))
-        gateway.settimeout(10)
+        gateway.settimeout(60)
         place = f"127.0.0.1:{gateway.getsockname()[1]}"
         make = ("make", "EBSI0112345678", "--at", "2012-07-13T11:01:20Z", "--key", files.key, "--certificate", files.certificate)
         assert place in good(*make, "--send", place)

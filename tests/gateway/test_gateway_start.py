@@ -50,7 +50,7 @@ class Running:
     def stop(self) -> dict[str, Any]:
         """End it in good order and give its closing line."""
         self.process.send_signal(signal.SIGTERM)
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=60)
         assert self.process.returncode == 0, err
         return dict(json.loads(out.splitlines()[-1]))
 
@@ -91,7 +91,7 @@ def journal_key(folder: GatewayFolder) -> bytes:
 @pytest.mark.req("LOG-04")
 def test_a_sound_gateway_starts_and_opens_the_consumer_interface(folder: GatewayFolder) -> None:
     with started(folder) as running:
-        assert requests.get(f"https://127.0.0.1:{running.ready['han_port']}/", verify=False, timeout=10).status_code == 401
+        assert requests.get(f"https://127.0.0.1:{running.ready['han_port']}/", verify=False, timeout=60).status_code == 401
         running.stop()
     assert events(folder)[:3] == ["started", "special_functions", "state_changed"]
     assert "special_functions" in events(folder, Log.CALIBRATION)

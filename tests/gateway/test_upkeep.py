@@ -90,7 +90,7 @@ class Bench:
 
     async def next_test(self) -> None:
         """Wait, in real time, for the end of the running self-test."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await self.upkeep.tested.wait()
         self.upkeep.tested.clear()
 

@@ -68,16 +68,16 @@ def requests_session() -> requests.Session:
 def test_requests(gateway: ConsumerGateway) -> None:
     with requests_session() as web, warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureRequestWarning)
-        root = web.get(gateway.url + "/smgw/m2m", allow_redirects=False, timeout=10)
+        root = web.get(gateway.url + "/smgw/m2m", allow_redirects=False, timeout=60)
         assert root.status_code == 307 and root.headers["Location"] == ADDRESS
-        assert web.post(gateway.url + "/smgw/m2m/", allow_redirects=False, timeout=10).headers["Location"] == ADDRESS
+        assert web.post(gateway.url + "/smgw/m2m/", allow_redirects=False, timeout=60).headers["Location"] == ADDRESS
         for path in (ADDRESS, "/smgw/m2m/"):
             for call in CALLS[:5]:
-                reply = web.post(gateway.url + path, json=call, timeout=10)
+                reply = web.post(gateway.url + path, json=call, timeout=60)
                 assert reply.status_code == 200 and verified(reply.json(), call)
         for call in CALLS:
             with requests_session() as fresh:
-                reply = fresh.post(gateway.url + "/smgw/m2m", json=call, timeout=10)
+                reply = fresh.post(gateway.url + "/smgw/m2m", json=call, timeout=60)
                 assert reply.status_code == 200 and verified(reply.json(), call)
 
 
@@ -110,7 +110,7 @@ def curl(*arguments: str) -> tuple[int, str]:
         "\n%{http_code}",
         *arguments,
     ]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     body, status = result.stdout.rsplit("\n", 1)
     return int(status), body
 
@@ -138,6 +138,6 @@ def test_curl_with_a_certificate_in_place_of_a_password(gateway: ConsumerGateway
         str(gateway.client_key),
     ]
     result = subprocess.run(
-        [*command, "--data", '{"method":"smgw-info"}', gateway.url + ADDRESS], capture_output=True, timeout=30, check=True
+        [*command, "--data", '{"method":"smgw-info"}', gateway.url + ADDRESS], capture_output=True, timeout=60, check=True
     )
     assert verified(json.loads(result.stdout), CALLS[0])

@@ -65,7 +65,7 @@ class Lab(NamedTuple):
     def openssl(self, *arguments: str, content: bytes) -> bytes:
         """Run `openssl cms` in the folder."""
         done = subprocess.run(
-            [str(OPENSSL), "cms", *arguments, "-binary"], input=content, capture_output=True, cwd=self.folder, check=False, timeout=30
+            [str(OPENSSL), "cms", *arguments, "-binary"], input=content, capture_output=True, cwd=self.folder, check=False, timeout=60
         )
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout

@@ -88,5 +88,5 @@ def test_rewritten_by_the_other_library(rewrite: Path, body: Body, tmp_path: Pat
     message = SmlMessage(b"\x01\x02\x03", body, 1, 0)
     path = tmp_path / "message"
     path.write_bytes(encode_messages([message]))
-    written = subprocess.run([rewrite, path], capture_output=True, check=True, timeout=20).stdout
+    written = subprocess.run([rewrite, path], capture_output=True, check=True, timeout=60).stdout
     assert read_message(written, 0, len(written), Checksum.X25) == (message, len(written))

@@ -10,7 +10,7 @@ from smgw.core.errors import LimitFault, PeerFault, SmgwError, Unavailable, Usag
 from smgw.net.http_exchange import HttpClient, Streams
 from smgw.protocol.tunnel_http import BODY_LIMIT
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 

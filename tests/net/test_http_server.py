@@ -23,7 +23,7 @@ class Served:
         self.faults: list[str] = []
 
     async def answer(self) -> bytes:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             head = await self.reader.readuntil(b"\r\n\r\n")
             length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
             return head.split(b" ")[1] + b" " + await self.reader.readexactly(length)
@@ -54,7 +54,7 @@ async def serving(**limits: float) -> AsyncIterator[Served]:
         yield served[0]
     finally:
         writer.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await ended.wait()
         server.close()
 
@@ -81,7 +81,7 @@ async def test_a_bad_request_gets_a_bare_status_and_ends_the_connection(octets: 
 async def test_a_peer_that_falls_silent_is_let_go(octets: bytes) -> None:
     async with serving(request_timeout_s=0.05, idle_timeout_s=0.05) as served:
         served.writer.write(octets)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await served.reader.read() == b""
         assert served.requests == []
 
@@ -90,7 +90,7 @@ async def test_a_request_cut_off_is_a_fault() -> None:
     async with serving() as served:
         served.writer.write(GOOD[:-1])
         served.writer.write_eof()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await served.reader.read()
         assert (served.requests, served.faults) == ([], ["http.malformed"])
 

@@ -16,7 +16,7 @@ from smgw.net.links import CHUNK, Link, open_link, open_pty
 async def read_exactly(link: Link, octets: int) -> bytes:
     data = b""
     while len(data) < octets:
-        chunk = await asyncio.wait_for(link.read(), 10)
+        chunk = await asyncio.wait_for(link.read(), 60)
         assert chunk, "early end"
         data += chunk
     return data
@@ -98,7 +98,7 @@ async def test_tcp_carries_octets_both_ways_and_ends() -> None:
     link = await open_link(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     await link.write(b"\x1b\x00\xff\r\n")
     assert await read_exactly(link, 5) == b"\x1b\x00\xff\r\n"
-    assert await asyncio.wait_for(link.read(), 10) == b""
+    assert await asyncio.wait_for(link.read(), 60) == b""
     link.close()
     link.close()
     server.close()
@@ -116,7 +116,7 @@ async def test_a_reset_connection_is_lost() -> None:
     link = await open_link(f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     await link.write(b"xyz")
     with pytest.raises(Unavailable) as fault:
-        await asyncio.wait_for(link.read(), 10)
+        await asyncio.wait_for(link.read(), 60)
     assert fault.value.code == "link.lost"
     link.close()
     server.close()
@@ -137,7 +137,7 @@ async def test_a_terminal_carries_every_octet_unchanged(tmp_path: Path) -> None:
     waiting = asyncio.create_task(link.read())
     await asyncio.sleep(0)
     port.close()
-    assert await asyncio.wait_for(waiting, 10) == b""
+    assert await asyncio.wait_for(waiting, 60) == b""
     with pytest.raises(Unavailable):
         await link.write(b"x")
     link.close()
@@ -167,7 +167,7 @@ async def test_a_reader_that_leaves_frees_the_writer(tmp_path: Path) -> None:
     writing = asyncio.create_task(port.write(b"x" * 1_000_000))
     await read_exactly(link, 1000)
     link.close()
-    assert 1000 <= await asyncio.wait_for(writing, 10) < 1_000_000
+    assert 1000 <= await asyncio.wait_for(writing, 60) < 1_000_000
     port.close()
 
 
@@ -178,7 +178,7 @@ async def test_closing_ends_a_pending_read(tmp_path: Path) -> None:
     reading = asyncio.create_task(link.read())
     await asyncio.sleep(0)
     link.close()
-    assert await asyncio.wait_for(reading, 10) == b""
+    assert await asyncio.wait_for(reading, 60) == b""
     port.close()
 
 
@@ -208,7 +208,7 @@ async def test_a_serial_port_carries_octets_and_is_lost_with_its_device() -> Non
     assert os.read(master, 100) == b"/?!\r\n"
     os.close(master)
     with pytest.raises(Unavailable) as fault:
-        await asyncio.wait_for(link.read(), 10)
+        await asyncio.wait_for(link.read(), 60)
     assert fault.value.code == "link.lost"
     link.close()
 

@@ -130,10 +130,10 @@ async def test_a_service_that_answers_oddly(
 async def test_serve_says_when_it_is_ready_and_counts(pki: PkiFolder, clock: SetClock) -> None:
     stop, facts = asyncio.Event(), asyncio.Queue[dict[str, object]]()
     task = asyncio.create_task(serve(pki.folder, "127.0.0.1", 0, clock, facts.put_nowait, stop))
-    ready = await asyncio.wait_for(facts.get(), 10)
+    ready = await asyncio.wait_for(facts.get(), 60)
     assert (await get(f"http://127.0.0.1:{ready['port']}/pki/v1/ca/certs"))[0] == 200
     stop.set()
-    assert await asyncio.wait_for(task, 10) == {"role": "pki", "requests": 1}
+    assert await asyncio.wait_for(task, 60) == {"role": "pki", "requests": 1}
 
 
 async def test_serving_what_is_not_there(pki: PkiFolder, clock: SetClock, tmp_path: Path) -> None:

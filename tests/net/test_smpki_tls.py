@@ -36,7 +36,7 @@ with warnings.catch_warnings():
     from tlslite.errors import TLSError
 
 SMGW = frozenset({Role.SMGW})
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 
 
 @dataclass

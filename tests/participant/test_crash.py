@@ -36,13 +36,13 @@ async def process(folder: ParticipantFolder, *options: str) -> AsyncIterator[tup
     )
     try:
         assert child.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             facts = msgspec.json.decode(await child.stdout.readline(), type=dict[str, object])
         yield Market(folder, int(str(facts["deliveries_port"])), int(str(facts["api_port"])), ManualClock(NOW)), child
     finally:
         if child.returncode is None:
             child.terminate()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await child.communicate()
 
 

@@ -82,7 +82,7 @@ class Books:
 
     async def refusal_after(self, number: int) -> Refusal:
         """Wait for the refusal that follows another: it is written after the reply is sent."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 found = self.store.refusals(1)
                 if found and found[0].number > number:

@@ -36,7 +36,7 @@ def openssl_verdict(pki: SmallPki, certificate: x509.Certificate, folder: Path, 
     (folder / "leaf").write_bytes(certificate.public_bytes(Encoding.PEM))
     arguments = ["openssl", "verify", "-x509_strict", "-crl_check_all", "-attime", str(int(NOW.timestamp())), "-purpose", purpose]
     arguments += ["-no-CApath", "-no-CAstore", "-CAfile", "anchors", "-untrusted", "others", "-CRLfile", "lists", "leaf"]
-    result = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=20, check=False)
+    result = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     return "OK" if result.returncode == 0 else result.stderr
 
 

@@ -114,6 +114,6 @@ def test_openssl_verifies_a_package_s_signature(tmp_path: Path) -> None:
     (tmp_path / "makers.pem").write_bytes(maker().root.public_bytes(Encoding.PEM))
     words = ["openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "manifest.cms", "-content", "manifest.json", "-CAfile",
              "makers.pem", "-purpose", "any", "-attime", str(int(CREATED.timestamp())), "-out", "out"]  # fmt: skip
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out").read_bytes() == octets

@@ -65,5 +65,5 @@ def test_a_strict_validator_takes_it_as_its_own_anchor(module: SoftwareModule, t
     (tmp_path / "han.pem").write_bytes(make(module).public_bytes(Encoding.PEM))
     arguments = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", "localhost"]
     arguments += ["-attime", str(int(NOW.timestamp())), "-CAfile", "han.pem", "han.pem"]
-    result = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+    result = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr

@@ -92,12 +92,12 @@ async def market(path: Path, life: Site) -> AsyncIterator[Market]:
     folder, ports, stop = ParticipantFolder(path), asyncio.Queue[dict[str, object]](), asyncio.Event()
     running = asyncio.create_task(run_participant(folder, life.clock, ports.put_nowait, stop))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             port = int(str((await ports.get())["deliveries_port"]))
         yield Market(folder, port, triple)
     finally:
         stop.set()
-        await asyncio.wait((running,), timeout=30)
+        await asyncio.wait((running,), timeout=60)
 
 
 class Play:

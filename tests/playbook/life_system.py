@@ -28,7 +28,7 @@ from smgw.pki.requests import make_authentication_request
 from smgw.pki.triple import ADMINISTRATOR_KEYS, AUTHENTICATION_KEY
 from smgw.security.tls import pem_bundle
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 P256, P384 = "brainpoolP256r1", "brainpoolP384r1"
 
 

@@ -80,13 +80,13 @@ async def successor(path: Path, life: Site) -> AsyncIterator[Successor]:
     folder.save(AdministratorConfig(name=NEW, crl_url=life.folder.load().crl_url))
     stop, ports = asyncio.Event(), asyncio.Queue[dict[str, object]]()
     running = asyncio.create_task(run_administrator(folder, life.clock, ports.put_nowait, stop))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         made = Successor(folder, dict(await ports.get()))
     try:
         yield made
     finally:
         stop.set()
-        await asyncio.wait((running,), timeout=30)
+        await asyncio.wait((running,), timeout=60)
 
 
 def hand_over(life: Site, new: Successor, *, forget: str = "", wake_up: int = 0) -> None:

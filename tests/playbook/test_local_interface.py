@@ -37,7 +37,7 @@ def serving(world: World, act: Act) -> None:
     async def run() -> None:
         stop = asyncio.Event()
         task = asyncio.create_task(serve_local_interface(world.shop, stop))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await until(world.folder.path / SOCKET, there=True)
             await act(world.folder.path)
             stop.set()

@@ -72,5 +72,5 @@ def get_json(url: str, token_file: str) -> Any:
     import urllib.request
 
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {Path(token_file).read_text().strip()}"})
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return json.load(response)

@@ -91,7 +91,7 @@ def ordered(running: RunningSystem) -> dict[str, bytes]:
     books.users.add("ann", Role, hash_password(PASSWORD, bytes(16), (4, 8, 1)), datetime.now(UTC), "test")
     token = books.users.add_token("ann", "test", bytes(32), datetime.now(UTC))[1]
     books.close()
-    with httpx.Client(base_url=administrator["url"], headers={"Authorization": f"Bearer {token}"}, timeout=20) as client:
+    with httpx.Client(base_url=administrator["url"], headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
         here = f"{PREFIX}/gateways/{gateway_id}"
         bodies = [
             {"method": "GET", "resource": resource} for resource in ("state", "rts/meter", "rts/evaluation", "log/consumer/1", "readings")
@@ -122,7 +122,7 @@ def ordered(running: RunningSystem) -> dict[str, bytes]:
         for number in numbers:
             places[f"job {number}"] = client.get(f"{PREFIX}/jobs/{number}").content
         assert len(client.get(f"{here}/logs/system").json()["entries"]) > 5
-    with httpx.Client(base_url=administrator["url"], timeout=20) as browser:
+    with httpx.Client(base_url=administrator["url"], timeout=60) as browser:
         assert browser.post("/login", data={"name": "ann", "password": PASSWORD}).status_code == 303
         for page in PAGES:
             for language in ("de", "en"):

@@ -30,9 +30,9 @@ def call(running: RunningSystem, **request: object) -> Any:
     """Make one M2M call with a client of our own choosing, redirect and all."""
     session = requests.Session()
     session.auth = HTTPDigestAuth(*running.credentials)
-    root = session.get(f"{running.consumer_url}/smgw/m2m", verify=False, allow_redirects=False, timeout=10)
+    root = session.get(f"{running.consumer_url}/smgw/m2m", verify=False, allow_redirects=False, timeout=60)
     assert root.status_code == 307
-    answer = session.post(running.consumer_url + root.headers["Location"], json=request, verify=False, timeout=10)
+    answer = session.post(running.consumer_url + root.headers["Location"], json=request, verify=False, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.json()[str(request["method"])]
 

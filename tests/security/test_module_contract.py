@@ -161,7 +161,7 @@ def test_two_at_once_lose_nothing(module: ModuleBackend, folder: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(open_backend(folder).names()) == 6
 
 

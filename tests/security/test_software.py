@@ -183,7 +183,7 @@ def test_two_processes_do_not_lose_each_others_keys(module: SoftwareModule, path
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert len(SoftwareModule.open(path, SECRET).names()) == 10
 
 

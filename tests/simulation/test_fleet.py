@@ -88,15 +88,15 @@ def test_threads_that_ask_within_a_moment_share_one_look() -> None:
     def look() -> int:
         looks.append(len(looks))
         inside.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return looks[-1]
 
     shared = Shared(look)
     with ThreadPoolExecutor(4) as threads:
         asked = [threads.submit(shared) for _ in range(4)]
-        inside.wait(10)
+        inside.wait(60)
         go_on.set()
-        assert [answer.result(10) for answer in asked] == [0, 0, 0, 0]
+        assert [answer.result(60) for answer in asked] == [0, 0, 0, 0]
 
 
 @pytest.mark.req("STATE-03")

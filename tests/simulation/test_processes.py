@@ -38,12 +38,12 @@ async def test_one_that_is_killed_is_noticed_and_one_whose_owner_goes_ends_by_it
     processes = Processes(tmp_path / "log")
     first, second = await asyncio.gather(processes.start("first", meter(tmp_path, "a")), processes.start("second", meter(tmp_path, "b")))
     first.process.kill()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await processes.first_end()
     assert processes.ended() == ["first"]
     assert second.process.stdin is not None
     second.process.stdin.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await second.process.wait() == 0
     await processes.kill()
 

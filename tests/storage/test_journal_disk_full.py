@@ -143,7 +143,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         'mount -t tmpfs -o size=2m none "$1" && shift 1 && exec "$@"',
         "sh",
     ]
-    if subprocess.run([*mount, str(tmp_path), "true"], capture_output=True, timeout=30).returncode:
+    if subprocess.run([*mount, str(tmp_path), "true"], capture_output=True, timeout=60).returncode:
         pytest.skip("this system lets nobody mount a small disk in a namespace of its own")
     program = [sys.executable, "-c", _ON_A_SMALL_DISK, str(tmp_path)]
     done = subprocess.run(

@@ -313,11 +313,11 @@ def test_openssl_verifies_the_signature_beside_a_file_too(tmp_path: Path) -> Non
         (tmp_path / name).write_bytes(content)
     command = f"{OPENSSL} cms -verify -binary -inform DER -in export.p7s -content export -certfile signer.pem -CAfile authorities.pem"
     command += f" -purpose any -attime {int(NOW.timestamp())} -out content"
-    done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, "Verification successful" in done.stderr) == (0, True), done.stderr
     assert (tmp_path / "content").read_bytes() == data
     (tmp_path / "export").write_bytes(data.replace(b'"raw":1000', b'"raw":1001'))
-    assert subprocess.run(command.split(), cwd=tmp_path, capture_output=True, check=False, timeout=30).returncode != 0
+    assert subprocess.run(command.split(), cwd=tmp_path, capture_output=True, check=False, timeout=60).returncode != 0
 
 
 def test_the_stated_time_is_that_of_the_file(tmp_path: Path) -> None:

@@ -79,11 +79,11 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(60)
         yield found[0]
     finally:
         ending.set()
-        thread.join(30)
+        thread.join(60)
 
 
 @pytest.fixture

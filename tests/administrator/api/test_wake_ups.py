@@ -51,7 +51,7 @@ async def test_a_gateway_is_called_and_the_wait_is_counted(desk: Desk) -> None:
         async with served(desk) as caller:
             await caller.ask("PUT", PATH, token, {"host": "127.0.0.1", "port": gateway.getsockname()[1]})
             asked = asyncio.create_task(caller.ask("POST", PATH, token))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await asyncio.get_running_loop().sock_recv(gateway, 200)
             assert desk.office.caller is not None
             desk.office.caller.service.answered(GATEWAY_ID)

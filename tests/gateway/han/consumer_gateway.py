@@ -366,7 +366,7 @@ class ConsumerGateway:
         asyncio.run_coroutine_threadsafe(self.server.close(), self._loop).result(20)
         self.inside(self.journal.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
+        self._thread.join(60)
         self._loop.close()
 
 

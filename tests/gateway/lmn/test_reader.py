@@ -19,7 +19,7 @@ from smgw.net.clock import ManualClock
 from smgw.net.links import PtyPort, open_pty
 from smgw.protocol.sml_stream import SmlFileReceived
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 
 
 class Bench:

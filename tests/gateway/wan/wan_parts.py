@@ -17,7 +17,7 @@ from smgw.pki.names import Role
 from smgw.simulation.provisioning import hex_der
 from smgw.storage.journal import Journal
 
-LIMIT_S = 10.0
+LIMIT_S = 60.0
 
 
 def administrator_config(port: int) -> AdministratorConfig:
