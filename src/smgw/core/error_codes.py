@@ -233,6 +233,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "http.refused": ErrorCode("The other side refused the message", "Its log names the reason."),
     "delivery.receipt": ErrorCode("The receipt does not prove that the message was stored", "The message stays queued; compare both sides' certificates."),
     "gateway.config": ErrorCode("The gateway's configuration can't be used", "The detail names the key."),
+    "gateway.housing_contact": ErrorCode("The contact of the housing can't be read", "Name a folder like /sys/class/gpio/gpio27 that the gateway may read and write."),
     "gateway.lamp": ErrorCode("A lamp's output can't be used", "Name a folder like /sys/class/gpio/gpio17 or /sys/class/leds/NAME that the gateway may write."),
     "lifecycle.phase": ErrorCode("The gateway's phase of life does not allow that", "The detail names the phase that it needs; docs/life-cycle.md has the table."),
     "lifecycle.order": ErrorCode("Something else must be done before, or it was done already", "The detail names it; `smgw gateway commission status` says what is possible now."),

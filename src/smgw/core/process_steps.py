@@ -152,7 +152,7 @@ PROCESSES: tuple[Process, ...] = (
         ProcessStep("4.1.1", "a fault occurs: stored data", "integrity_error", (_S, _C)),
         ProcessStep("4.1.1", "a fault occurs: self-test", "self_test_failed", (_S, _C, _L)),
         ProcessStep("4.1.1", "a fault occurs: operating state", "state_changed", (_S, _C)),
-        ProcessStep("4.1.1", "a fault occurs: the case is opened", "case_opened", (_S, _C), _NOT_YET),
+        ProcessStep("4.1.1", "a fault occurs: the case is opened", "case_opened", (_S, _C)),
         ProcessStep("4.2.1", "the administrator admits a technician for a case", "technician_admitted", (_S,)),
         ProcessStep("4.2.3", "TLS channel to the technician's device", "technician_connected", (_S,)),
         ProcessStep("4.2.5", "the technician's certificate is refused", "technician_rejected", (_S,)),

@@ -108,6 +108,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where wake-up packets are received, see below."""
     lamps: dict[Literal["PWR", "TLS", "LMC", "wMT"], str] = {}
     """Outputs of real lamps: `/sys/class/gpio/gpio17` or `/sys/class/leds/NAME` by lamp."""
+    housing_contact: str = ""
+    """Input of the contact of the housing, `/sys/class/gpio/gpio27`, 1 while the case is closed; empty: there is none."""
 
 
 _DOTTED = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})*")

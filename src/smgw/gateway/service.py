@@ -38,6 +38,7 @@ from smgw.gateway.han.journal_data import JournalData
 from smgw.gateway.han.ports import GatewayInfo, WanCertificates
 from smgw.gateway.han.server import RunningServer, start_consumer_server
 from smgw.gateway.han.technician import Post, TechnicianInterface
+from smgw.gateway.housing import HousingContact, watch_housing
 from smgw.gateway.key_desk import Desk, KeyDesk
 from smgw.gateway.leds import LampInputs, LampName, Pattern, leds_of, patterns_of
 from smgw.gateway.lifecycle import LifeKeeper
@@ -291,8 +292,16 @@ class Gateway:
             ("technicians", run_while_allowed(self.states, Permission.SERVE_CONSUMER, self.technicians.run)),
             ("beginning", self.beginning.run()),
             ("firmware", self.firmware.run()),
+            *self._housing(),
             *((f"link {link.name}", self._read(link, keeper.tried)) for link in self.config.links),
         ]
+
+    def _housing(self) -> list[tuple[str, Coroutine[object, object, None]]]:
+        """Give the work of watching the housing's contact, where there is one."""
+        if not self.config.housing_contact:
+            return []
+        contact = HousingContact(Path(self.config.housing_contact))
+        return [("housing", watch_housing(contact, self.journal, self.recorder, str(self.device_id)))]
 
     async def _read(self, link: LinkConfig, time_tried: asyncio.Event) -> None:
         """Read a link, once the clock had its chance to become valid: a first value without valid time would be marked for no need."""
