@@ -117,6 +117,18 @@ async def end_of(layout: Layout, campaign: int, gateway: "asyncio.subprocess.Pro
             await asyncio.sleep(0.2)
 
 
+async def results(layout: Layout, count: int) -> list[tuple[str, str, str]]:
+    """Wait until so many commands have told how their work ended, also that which a restart came between; oldest first."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            with books(layout) as held:
+                jobs = held.jobs.of(DEFAULT_GATEWAY_ID)
+            ended = [(job.resource, job.state, job.code) for job in reversed(jobs) if job.accepted_at and job.ended_at]
+            if len(ended) >= count:
+                return ended
+            await asyncio.sleep(0.2)
+
+
 @asynccontextmanager
 async def running(layout: Layout) -> AsyncIterator["asyncio.subprocess.Process"]:
     """Run the administrator here and the gateway as a process of its own."""
@@ -134,7 +146,7 @@ async def running(layout: Layout) -> AsyncIterator["asyncio.subprocess.Process"]
             yield gateway
         finally:
             gateway.terminate()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 assert await gateway.wait() == 0
             stop.set()
             await administrator
@@ -242,6 +254,10 @@ async def test_a_bad_release_is_given_up_and_a_good_one_runs_with_all_data(tmp_p
             failed = held.campaigns.members(bad)[0]
         assert (facts["firmware"], facts["update"]["state"], facts["state"]) == (GOOD, "active", facts["state"])
         assert failed.code.startswith("firmware.")
+        assert await results(layout, 4) == [
+            ("firmware/order", "done", ""), ("firmware/activate", "failed", failed.code),
+            ("firmware/order", "done", ""), ("firmware/activate", "done", ""),
+        ]  # fmt: skip
     slots = load_slots(folder)
     assert slots is not None
     assert (slots.active, slots.running.version, slots.running.state) == ("b", GOOD, SlotState.GOOD)
