@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 from tests.gateway.gateway_parts import METER_ID, START, pki
-from tests.playbook.life_system import Site
+from tests.playbook.life_system import LIMIT_S, Site
 from tests.playbook.life_world import DEVICE_ID
 from tests.playbook.test_change_of_administrator import NEW, Successor
 
@@ -185,13 +185,13 @@ class Play:
         """Give how far the change is in N's books."""
         return _state(self.new.books())
 
-    async def obeys(self, side: "Site | Successor") -> bool:
-        """Tell whether the gateway does what an administrator orders now; what stays undone for many rounds of looks is not done."""
+    async def obeys(self, side: "Site | Successor", *, waits_s: float = LIMIT_S) -> bool:
+        """Tell whether the gateway does what an administrator orders now; what stays undone for so long is not done."""
         books = side.books()
         job = books.jobs.add(DEVICE_ID, "GET", "state", None, at=self.life.clock.now(), actor="operator", random=os.urandom(16))
         try:
-            for _ in range(300):
-                if (state := books.jobs.job(job.id).state) != "waiting":
+            for _ in range(int(waits_s / 0.01)):
+                if (state := books.jobs.job(job.id).state) not in ("waiting", "accepted"):
                     return state == "done"
                 await asyncio.sleep(0.01)
             return False

@@ -47,7 +47,7 @@ async def complete(act: Play) -> None:
     await act.over_the_boundary(act.expect, lambda: act.incoming() == "taken")
     await act.quarter()
     assert await act.obeys(act.new)
-    assert not await act.obeys(life)
+    assert not await act.obeys(life, waits_s=3)
 
 
 async def refused(act: Play) -> None:

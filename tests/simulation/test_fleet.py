@@ -81,7 +81,8 @@ async def test_a_member_that_fails_is_told_and_ends_no_other(layout: Layout) -> 
     assert counters["log_entries"]
 
 
-def test_threads_that_ask_within_a_moment_share_one_look() -> None:
+def test_threads_that_ask_within_a_moment_share_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smgw.simulation.fleet.LOOK_S", 3600.0)
     looks: list[int] = []
     inside, go_on = Event(), Event()
 
