@@ -21,7 +21,7 @@ RUNNER = CliRunner()
 @pytest.mark.parametrize(
     ("arguments", "code", "exit_code"),
     [
-        (["run", "--id", "nonsense", "--link", "pty:/tmp/x"], "value.device_id", 4),
+        (["run", "--id", "nonsense", "--link", "pty:/tmp/x"], "value.device_id", 3),
         (["run", "--id", "1SGW0010000001", "--link", "pty:/tmp/x", "--profile", "castle"], "simulation.profile", 3),
         (["replay", "/absent/dump", "--link", "pty:/tmp/x"], "simulation.dump", 3),
     ],

@@ -13,9 +13,9 @@ from smgw.administrator.exchanges import DECOMMISSION, RENEWAL, Exchange, Exchan
 from smgw.administrator.initial_configuration import Address, load_authentication, make_initial_configuration
 from smgw.administrator.orders import EnrolmentOrder, ExchangeOrder, JobOrder, seal_of
 from smgw.cli.administrator_parts import AsJson, DataFolder, done_locally, faults_shown, local_books, show_facts, show_table
+from smgw.cli.option_values import device_id_of, moment_of
 from smgw.core.errors import ConfigError, DomainFault, UsageError
-from smgw.core.identifiers import DeviceId
-from smgw.core.instant import parse_time, utc_text
+from smgw.core.instant import utc_text
 from smgw.net.identity import load_identity
 from smgw.pki.triple import ADMINISTRATOR_KEYS, read_certificates, triple_of
 from smgw.security.files import write_durably
@@ -59,7 +59,7 @@ def initial_configuration_command(
         if not (config.management_port and config.time_port):
             raise ConfigError("administrator.config", "management_port and time_port: gateways need fixed ones")
         address = Address(host or config.host, config.management_port, config.time_port, config.service_port)
-        device_id = DeviceId.parse(device)
+        device_id = device_id_of(device)
         document = make_initial_configuration(identity, load_authentication(data).certificate, address, device_id, _now())
         write_durably(out, document)
     show_facts({"gateway": str(device_id), "administrator": identity.triple.common_name, "file": str(out)}, as_json)
@@ -79,7 +79,7 @@ def enrol_command(
             triple = triple_of(read_certificates(seal.read_bytes())[:3])
         except OSError as problem:
             raise ConfigError("pki.file", f"{seal}: {problem.strerror}") from problem
-        if str(triple.device_id) != str(DeviceId.parse(device)):
+        if str(triple.device_id) != str(device_id_of(device)):
             raise UsageError("pki.name", f"the certificates are of {triple.device_id}")
         check_seal(triple, load_identity(data, ADMINISTRATOR_KEYS).trust, _now())
         order = EnrolmentOrder(str(triple.device_id), seal_of(triple), _curve(curve))
@@ -105,7 +105,7 @@ def announce_end_command(
 ) -> None:
     """Announce a gateway's end to its consumers, so that they fetch and keep what is theirs."""
     with local_books(data, as_json) as books:
-        ends_at = utc_text(parse_time(at))
+        ends_at = utc_text(moment_of(at))
         if books.inventory.gateway(device) is None:
             raise DomainFault("administrator.unknown_gateway", device)
         order = JobOrder(device, "POST", "life/announce-end", {"at": ends_at})

@@ -13,8 +13,8 @@ from smgw.administrator.succession_desk import Party, summary_of
 from smgw.administrator.users import LOCAL
 from smgw.administrator.wakeup import Address as WakeUpAddress
 from smgw.cli.administrator_parts import AsJson, DataFolder, done_locally, faults_shown, hand_at, local_books, show_facts, show_table
+from smgw.cli.option_values import device_id_of
 from smgw.core.errors import ConfigError
-from smgw.core.identifiers import DeviceId
 from smgw.net.identity import load_identity
 from smgw.pki.triple import ADMINISTRATOR_KEYS
 from smgw.security.files import write_durably
@@ -39,7 +39,7 @@ def offer(
 ) -> None:
     """New administrator: make the signed offer for one gateway, which the old one announces to it."""
     with faults_shown(as_json):
-        party, device_id = _party(data), str(DeviceId.parse(gateway))
+        party, device_id = _party(data), str(device_id_of(gateway))
         write_durably(out, party.offer(device_id, host))
     show_facts({"gateway": device_id, "administrator": party.identity.triple.common_name, "file": str(out)}, as_json)
 

@@ -15,8 +15,8 @@ from smgw.administrator.client import Client
 from smgw.administrator.profile_check import check_profile
 from smgw.administrator.profile_templates import TEMPLATES, Consumer, Order, fill
 from smgw.cli.administrator_parts import AsJson, DataFolder, TokenFile, Url, asking, faults_shown, print_json, say, show_table
+from smgw.cli.option_values import moment_of
 from smgw.core.errors import ConfigError, DomainFault
-from smgw.core.instant import parse_time
 from smgw.core.profiles import PROFILE_KINDS, CommunicationProfile, Profile, profile_key
 from smgw.pki.triple import read_certificates, triple_of
 from smgw.protocol.digest_auth import CONSUMER_REALM, Algorithm, ha1
@@ -70,8 +70,8 @@ def fill_template(
             partner,
             _partner(grid) if grid is not None else partner,
             tuple(point),
-            parse_time(begins).astimezone(UTC),
-            parse_time(ends).astimezone(UTC) if ends else None,
+            moment_of(begins).astimezone(UTC),
+            moment_of(ends).astimezone(UTC) if ends else None,
             link,
             version,
             label,

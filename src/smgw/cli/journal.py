@@ -15,8 +15,9 @@ from rich.table import Table
 
 from smgw.cli.journal_files import exported, opened_for_export, read_evidence, verify_file, write_signed
 from smgw.cli.language import Language
+from smgw.cli.option_values import moment_of
 from smgw.core.errors import ConfigError, SmgwError
-from smgw.core.instant import parse_time, utc_text
+from smgw.core.instant import utc_text
 from smgw.core.log_event import Log
 from smgw.core.profiles import PROFILE_KINDS, profile_key
 from smgw.core.quantity import Quantity, unit_symbol
@@ -108,7 +109,7 @@ def verify_command(
         raise typer.BadParameter("the path of a certificate is checked with --trust DIR")
     with _faults_shown(as_json):
         if export is not None and certificate and trust is not None:
-            moment = parse_time(at) if at else None
+            moment = moment_of(at) if at else None
             evidence = read_evidence(certificate, trust, moment)
             _show_verdict(verify_file(export, signature or _signature_of(export), evidence), as_json)
             return
@@ -297,7 +298,7 @@ def export_command(
         folder = GatewayFolder(data)
         with opened_for_export(folder) as opened:
             gateway = str(opened.identity.triple.device_id) if opened.identity is not None else ""
-            start, end = (parse_time(text) if text else None for text in (since, until))
+            start, end = (moment_of(text) if text else None for text in (since, until))
             request = ExportRequest(tuple(kinds), ExportAbout(gateway, "", consumer), contract, start, end, language.value)
             parts = exported(opened, folder, form, request)
             if output == Path("-"):

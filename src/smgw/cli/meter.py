@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from smgw.cli.option_values import device_id_of
 from smgw.cli.service import Ready, run_role
 from smgw.core.errors import ConfigError, SmgwError
-from smgw.core.identifiers import DeviceId
 from smgw.net.clock import ClockPort
 from smgw.simulation.household import Household
 from smgw.simulation.meters.port import Faults, Meter, MeterPort, open_line
@@ -43,7 +43,7 @@ def run(
 ) -> None:
     """Run a simulated meter: electricity of a household, or gas (7), water (8, 9), heat (6), cold (5) by the first digit of its id."""
     try:
-        device_id = DeviceId.parse(meter_id)
+        device_id = device_id_of(meter_id)
         meter = SectorMeter(device_id) if device_id.medium in SECTORS else SmlMeter(device_id, Household(profile, seed))
     except SmgwError as problem:
         raise _refused(problem) from problem
