@@ -26,9 +26,11 @@ from tests.gateway.gateway_parts import (
 from smgw.codec.delivery_xml import decode_delivery, encode_delivery
 from smgw.core.delivery import Delivery
 from smgw.core.errors import DecodeFault, SecurityFault
-from smgw.core.log_event import Log
-from smgw.gateway.delivery import REFUSALS_IN_ORDER, RETRY_LAST, Pump, Sender, check_receipt, retry_delay
+from smgw.core.log_event import Log, LogEntry
+from smgw.core.notices import ADMINISTRATOR
+from smgw.gateway.delivery import REFUSALS_IN_ORDER, RETRY_LAST, TO_ADMINISTRATOR, Pump, Sender, check_receipt, retry_delay
 from smgw.gateway.logs import Recorder
+from smgw.gateway.notices import Notifier
 from smgw.net.clock import ManualClock
 from smgw.net.http_server import Reply, serve_http
 from smgw.net.smpki_tls import listen
@@ -63,7 +65,8 @@ class Bench:
         self.requests: list[Request] = []
         identity = gateway_identity()
         recorder = Recorder(journal, self.clock)
-        self.pump = Pump(Sender(identity.module, identity.tls, identity.signer, identity.trust, journal, recorder, self.clock))
+        self.sender = Sender(identity.module, identity.tls, identity.signer, identity.trust, journal, recorder, self.clock)
+        self.pump = Pump(self.sender)
 
     @asynccontextmanager
     async def partner(self, answer: Answer) -> AsyncIterator[int]:
@@ -271,6 +274,19 @@ async def test_a_partner_that_is_away_is_tried_again_after_a_pause(bench: Bench)
         down = False
         assert await bench.pump.flush()
     assert bench.journal.delivery_counts() == (1, 1)
+
+
+@pytest.mark.req("STATE-01", "WAN-07")
+async def test_the_administrator_is_told_also_where_nothing_may_be_delivered(bench: Bench) -> None:
+    service = msgspec.structs.replace(communication_profile(9), partner_id=ADMINISTRATOR)
+    pump = Pump(bench.sender._replace(service=service))
+    async with bench.partner(lambda _: pytest.fail("nothing may be delivered")):
+        bench.queue()
+        notifier = Notifier(bench.journal, str(GATEWAY_ID), bench.sender.module.random, administrator=True, queued=pump.wake.set)
+        notifier.tell(LogEntry(Log.SYSTEM, "readings_full", START, False, "", "", {"store": "readings"}))
+        assert not await pump.flush(TO_ADMINISTRATOR)
+    assert [message.attempts for message in bench.journal.pending(1, ADMINISTRATOR)] == [1]
+    assert [message.attempts for message in bench.journal.pending(1, "emt1.sm")] == [0]
 
 
 @pytest.mark.req("WAN-05")

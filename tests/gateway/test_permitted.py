@@ -60,6 +60,34 @@ async def test_work_stops_and_begins_anew_with_the_state(states: StateKeeper) ->
     assert runs[-1] == "ended"
 
 
+async def test_what_remains_of_a_work_is_done_only_while_the_work_is_forbidden(states: StateKeeper) -> None:
+    runs: list[str] = []
+
+    async def work() -> None:
+        runs.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            runs.append("ended")
+
+    obeying = Permission.OBEY_ADMINISTRATOR
+    task = asyncio.create_task(run_while_allowed(states, obeying, work, unless=Permission.DELIVER))
+    await settled()
+    assert runs == []
+    states.handle(Event.READINGS_FULL)
+    await settled()
+    assert runs == ["begun"]
+    states.handle(Event.READINGS_HAVE_ROOM)
+    await settled()
+    assert runs == ["begun", "ended"]
+    states.handle(Event.LOGS_FULL)
+    await settled()
+    assert runs == ["begun", "ended"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_a_fault_of_the_work_is_not_swallowed(states: StateKeeper) -> None:
     async def work() -> None:
         raise ZeroDivisionError

@@ -89,7 +89,7 @@ STATES: dict[State, Description] = {
     ),
     State.SECURE_APPLICATION: Description(
         "Measured values or the calibration log have no more room: measuring has stopped.",
-        "Administration and time; consumers read what is stored. Nothing is measured or delivered.",
+        "Administration with its notices, and time; consumers read what is stored. Nothing is measured or delivered.",
         "By itself, once retention makes room or the administrator allows more rows.",
         "blink_50",
     ),

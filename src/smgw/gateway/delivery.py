@@ -8,13 +8,14 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from cryptography import x509
 
 from smgw.core.delivery import Delivery
 from smgw.core.errors import DecodeFault, PeerFault, SecurityFault, SmgwError, Unavailable
+from smgw.core.notices import ADMINISTRATOR, ADMINISTRATOR_RESULTS
 from smgw.core.profiles import CommunicationProfile, EvaluationProfile
 from smgw.gateway.logs import Recorder, partner_event
 from smgw.gateway.ways import Way, direct_way, partners_of, way_of
@@ -50,6 +51,10 @@ class Receipt(msgspec.Struct, frozen=True):
 
 class Refused(PeerFault):
     """The partner answered, and did not take the message."""
+
+
+TO_ADMINISTRATOR: Final = frozenset({ADMINISTRATOR, ADMINISTRATOR_RESULTS})
+"""Recipients of notices and results."""
 
 
 class Sender(NamedTuple):
@@ -91,12 +96,19 @@ class Pump:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        await self._run(partners_only=frozenset())
+
+    async def run_for_administrator(self) -> None:
+        """Send the administrator's notices and results alone, until cancelled: what remains where the state forbids deliveries."""
+        await self._run(partners_only=TO_ADMINISTRATOR)
+
+    async def _run(self, *, partners_only: frozenset[str]) -> None:
         clock = self._sender.clock
         failures = 0
         while True:
             with clock.hold():
                 self.wake.clear()
-                failures = 0 if await self.flush() else failures + 1
+                failures = 0 if await self.flush(partners_only) else failures + 1
             deadline = clock.now() + retry_delay(failures - 1) if failures else None
             await clock.wait_until(deadline, self.wake)
 
@@ -105,13 +117,16 @@ class Pump:
         self._asked.setdefault(partner_id, []).append(report)
         self.wake.set()
 
-    async def flush(self) -> bool:
-        """Try every pending message once and tell whether all were taken; a partner that fails is left alone until the next round."""
+    async def flush(self, partners_only: frozenset[str] = frozenset()) -> bool:
+        """Try every pending message once and tell whether all were taken; a partner that fails is left alone until the next round.
+
+        With `partners_only` the others wait.
+        """
         journal, complete, more = self._sender.journal, True, False
         partners = partners_of(journal.profiles("communication"), self._sender.service)
         for gone in self._asked.keys() - partners.keys():
             self._tell_result(gone, "profile.unknown")
-        for partner in partners.values():
+        for partner in (held for held in partners.values() if not partners_only or held.partner_id in partners_only):
             if partner.partner_id in self._asked:
                 self._tell_result(partner.partner_id, await self._show_up(partner))
             messages = journal.pending(BATCH, partner.partner_id)

@@ -20,17 +20,26 @@ class Server(Protocol):
         """Stop listening and end what is open."""
 
 
-async def run_while_allowed(states: StateKeeper, permission: Permission, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Do some work that never ends by itself, cancelled while the state does not allow it and begun anew afterwards."""
+async def run_while_allowed(
+    states: StateKeeper, permission: Permission, work: Callable[[], Coroutine[Any, Any, None]], *, unless: Permission | None = None
+) -> None:
+    """Do some work that never ends by itself, cancelled while the state does not allow it and begun anew afterwards.
+
+    With `unless` it is what remains of another work: done only while the state forbids that one.
+    """
     changed = asyncio.Event()
     states.watch(changed.set)
+
+    def is_due() -> bool:
+        return states.allows(permission) and not (unless is not None and states.allows(unless))
+
     while True:
         changed.clear()
-        if not states.allows(permission):
+        if not is_due():
             await changed.wait()
             continue
         task = asyncio.create_task(work())
-        waiting = asyncio.create_task(_forbidden(states, permission, changed))
+        waiting = asyncio.create_task(_forbidden(is_due, changed))
         try:
             await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
             if task.done():
@@ -40,8 +49,8 @@ async def run_while_allowed(states: StateKeeper, permission: Permission, work: C
             await _end(waiting)
 
 
-async def _forbidden(states: StateKeeper, permission: Permission, changed: asyncio.Event) -> None:
-    while states.allows(permission):
+async def _forbidden(is_due: Callable[[], bool], changed: asyncio.Event) -> None:
+    while is_due():
         await changed.wait()
         changed.clear()
 

@@ -286,6 +286,10 @@ class Gateway:
             ("time", keeper.run()),
             ("periods", self._close_periods()),
             ("deliveries", run_while_allowed(self.states, Permission.DELIVER, self.pump.run)),
+            (
+                "notices",
+                run_while_allowed(self.states, Permission.OBEY_ADMINISTRATOR, self.pump.run_for_administrator, unless=Permission.DELIVER),
+            ),
             ("consumers", self._consumers.follow(self.states, Permission.SERVE_CONSUMER)),
             ("upkeep", self.guard.upkeep.run()),
             ("succession", self._succession_channel().run()),
