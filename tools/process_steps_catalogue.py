@@ -38,7 +38,16 @@ _ADMITTED = "tests/scenario/test_diagnosis_on_site.py::test_only_the_admitted_te
 _CHANGE = "tests/playbook/test_change_of_administrator.py::test_a_gateway_changes_over_and_every_step_is_logged"
 _OFFER = "tests/playbook/test_change_of_administrator.py::test_an_offer_of_somebody_else_is_refused_by_the_old_administrator"
 _PROMISED = "tests/playbook/test_change_of_administrator.py::test_a_gateway_that_is_not_as_promised_stays_with_its_administrator"
-_LATE = "tests/playbook/test_change_of_administrator.py::test_a_change_that_nobody_completes_is_given_up_in_time"
+_MEASURES = "tests/playbook/test_measuring_over_a_change.py::test_no_reading_is_missed_doubled_or_kept_back"
+_RIGHTS = "tests/gateway/wan/test_succession_rights.py::test_each_administrator_may_do_at_each_step_what_the_table_says_and_nothing_else"
+_CONFIRMED = "tests/cli/test_administrator_succession.py::test_the_end_is_noted_once_the_gateway_was_announced"
+_UNKNOWN = "tests/scenario/test_pseudonymous.py::test_a_recipient_can_not_tell_which_gateway_a_message_is_from"
+_SAME = "tests/scenario/test_pseudonymous.py::test_what_is_neither_random_nor_content_is_the_same_for_all_gateways"
+_GRID = "tests/scenario/test_triggered.py::test_grid_data_goes_under_its_pseudonym_through_the_administrator"
+_THRESHOLD = "tests/scenario/test_triggered.py::test_a_value_beyond_its_threshold_is_with_the_participant_at_once"
+_WEBHOOK = "tests/scenario/test_alarm_to_webhook.py::test_a_tampered_meter_is_told_once_signed_and_whole_and_so_is_its_end"
+_FOUND = "tests/administrator/test_monitoring.py::test_what_is_found"
+_BILLED = "tests/gateway/test_tariffs.py::test_the_registers_of_a_period_are_booked_and_sent_once"
 _LOGS = "tests/administrator/api/test_logs.py::test_a_log_is_fetched_from_where_the_last_time_ended"
 
 TITLES = {
@@ -70,7 +79,7 @@ ROWS: tuple[Row, ...] = (
         "1.5.1",
         ADMINISTRATOR,
         "watches over all of it",
-        ("tests/administrator/api/test_alarms.py::test_an_alarm_is_acknowledged_once_by_a_person",),
+        (_WEBHOOK, "tests/administrator/api/test_alarms.py::test_an_alarm_is_acknowledged_once_by_a_person"),
     ),
     Row("1.5.2", GATEWAY, "logs what gateway and administrator do", (_MARKS,)),
     Row("1.5.3", GATEWAY, "deletes the oldest values first, and none too early"),
@@ -81,7 +90,7 @@ ROWS: tuple[Row, ...] = (
         "2.1.4",
         GATEWAY,
         "makes of readings what is to be sent",
-        ("tests/gateway/test_tariffs.py::test_the_registers_of_a_period_are_booked_and_sent_once",),
+        (_BILLED,),
     ),
     Row("2.2.1", GATEWAY, "dials the participant"),
     Row("2.2.2.1", PARTICIPANT, "asks the administrator to have the gateway call it", (_ORDERED,)),
@@ -97,12 +106,12 @@ ROWS: tuple[Row, ...] = (
     Row("2.2.3.5", ADMINISTRATOR, "orders the read-out"),
     Row("2.2.3.6", GATEWAY, "works the values up and sends them", (_READ_OUT,)),
     Row("2.2.4", "gateway, participant", "protect channel and content: TLS, encryption, signature", (_DAY,)),
-    Row("2.3.1.1", GATEWAY, "sends the registers of each billing period"),
+    Row("2.3.1.1", GATEWAY, "sends the registers of each billing period", (_BILLED,)),
     Row(
         "2.3.1.2",
         GATEWAY,
         "sends data of the grid's state",
-        ("tests/gateway/test_live_values.py::test_values_are_pushed_by_time_and_never_stored",),
+        (_THRESHOLD, _GRID, "tests/gateway/test_live_values.py::test_values_are_pushed_by_time_and_never_stored"),
     ),
     Row(
         "2.3.1.3",
@@ -117,16 +126,16 @@ ROWS: tuple[Row, ...] = (
         "2.3.2.2",
         GATEWAY,
         "puts a pseudonym in the place of the meter",
-        ("tests/gateway/test_live_values.py::test_a_pseudonym_stands_for_meter_and_metering_point",),
+        (_GRID, "tests/gateway/test_live_values.py::test_a_pseudonym_stands_for_meter_and_metering_point"),
     ),
-    Row("2.3.2.3", GATEWAY, "encrypts to the recipient and signs", (_PSEUDONYM,)),
+    Row("2.3.2.3", GATEWAY, "encrypts to the recipient and signs", (_PSEUDONYM, _SAME)),
     Row("2.3.2.4", GATEWAY, "hands it to the administrator"),
-    Row("2.3.2.5", ADMINISTRATOR, "verifies the signature and takes it off", (_PSEUDONYM,)),
-    Row("2.3.2.6", ADMINISTRATOR, "passes the rest on", (_PSEUDONYM,)),
+    Row("2.3.2.5", ADMINISTRATOR, "verifies the signature and takes it off", (_PSEUDONYM, _UNKNOWN)),
+    Row("2.3.2.6", ADMINISTRATOR, "passes the rest on", (_PSEUDONYM, _UNKNOWN)),
     Row("2.3.2.7", PARTICIPANT, "decrypts it", (_PSEUDONYM,)),
     Row("2.3.3.1", GATEWAY, "addresses and encrypts to the last recipient", (_PASSED_ON,)),
     Row("2.3.3.2", GATEWAY, "hands it to a participant at the end of its TLS channel"),
-    Row("2.3.3.3", PARTICIPANT, "verifies the signature; where wanted, takes it off", (_PASSED_ON,)),
+    Row("2.3.3.3", PARTICIPANT, "verifies the signature; where wanted, takes it off", (_PASSED_ON, _UNKNOWN)),
     Row("2.3.3.4", PARTICIPANT, "passes it on to the last recipient", (_PASSED_ON,)),
     Row("2.4.1", GATEWAY, "tells partners of disturbances by itself"),
     Row(
@@ -139,7 +148,7 @@ ROWS: tuple[Row, ...] = (
         "2.4.3",
         ADMINISTRATOR,
         "sees whether deliveries work",
-        ("tests/administrator/test_administrator_management.py::test_the_fleet_list_shows_what_the_gateway_reports",),
+        (_FOUND,),
     ),
     Row("2.4.4", "administrator, gateway, participant", "keep data as long as they must and delete it then"),
     Row("3.1.1", ADMINISTRATOR, "has what it needs to know", why_no_test=_MARKET),
@@ -184,7 +193,7 @@ ROWS: tuple[Row, ...] = (
         ("tests/gateway/test_upkeep.py::test_a_gateway_tests_itself_at_start_every_24_hours_and_on_demand",),
     ),
     Row("3.5.3", GATEWAY, "writes the self-test and its result into the calibration log"),
-    Row("3.5.4", ADMINISTRATOR, "watches the self-tests", (_LOGS,)),
+    Row("3.5.4", ADMINISTRATOR, "watches the self-tests", (_FOUND, _LOGS)),
     Row(
         "3.5.5",
         ADMINISTRATOR,
@@ -198,7 +207,7 @@ ROWS: tuple[Row, ...] = (
         "3.5.9",
         ADMINISTRATOR,
         "keeps and deletes data as it must",
-        ("tests/administrator/test_wakeup.py::test_only_so_many_calls_are_kept",),
+        (_SITE, "tests/administrator/test_wakeup.py::test_only_so_many_calls_are_kept"),
     ),
     Row("4.1.1", "–", "something goes wrong"),
     Row("4.1.2", ADMINISTRATOR, "can't find out over the WAN what it is", why_no_test="a finding of people"),
@@ -228,12 +237,12 @@ ROWS: tuple[Row, ...] = (
     Row("4.4.4", GATEWAY, "logs what gateway, administrator and technician do", (_SITE,)),
     Row("5.1.1", "all", "tell each other of the change", why_no_test=_MARKET),
     Row("5.1.2", NEW, "is entitled to administer", why_no_test="a certification of its operation by the authority"),
-    Row("5.1.3", GATEWAY, "works normally", (_CHANGE,)),
-    Row("5.1.4", "gateway, both administrators", "the gateway obeys the old one, and the new one can't do anything yet", (_LATE,)),
+    Row("5.1.3", GATEWAY, "works normally", (_MEASURES,)),
+    Row("5.1.4", "gateway, both administrators", "the gateway obeys the old one, and the new one can't do anything yet", (_RIGHTS,)),
     Row("5.1.5", BOTH, "have told each other what is needed", why_no_test=_MARKET),
     Row("5.1.6", NEW, "has its certificates of the SM-PKI", (_CHANGE,)),
     Row("5.2.1", NEW, "announces the change to the old one", why_no_test=_MARKET),
-    Row("5.2.2", OLD, "sends what it knows of the gateway, sealed", (_PROMISED,)),
+    Row("5.2.2", OLD, "sends what it knows of the gateway, sealed", (_PROMISED, _OFFER)),
     Row("5.2.3", NEW, "sends certificates and address, signed", (_OFFER,)),
     Row("5.2.4", OLD, "checks those certificates", (_OFFER,)),
     Row("5.2.5", OLD, "saves data from the gateway; deletes what is no longer needed", (_LOGS,)),
@@ -243,21 +252,21 @@ ROWS: tuple[Row, ...] = (
     Row("5.2.9", GATEWAY, "dials the new one"),
     Row("5.2.10", NEW, "reads the configuration and compares it with what was promised", (_PROMISED,)),
     Row("5.2.11", NEW, "enters the result in the gateway's system log"),
-    Row("5.2.12", NEW, "ends the connection and wakes the gateway up", (_CHANGE,)),
+    Row("5.2.12", NEW, "ends the connection and wakes the gateway up", (_MEASURES,)),
     Row("5.2.13", GATEWAY, "checks the wake-up packet and dials the new one, who is the administrator from now on"),
     Row("5.2.14", NEW, "deletes the old one on the gateway"),
     Row("5.2.15", NEW, "configures what else is needed"),
-    Row("5.2.16", "all", "are told that the change is done", why_no_test=_MARKET),
+    Row("5.2.16", "all", "are told that the change is done; the old one notes it", (_CONFIRMED,)),
     Row("5.3.1", BOTH, "the change is confirmed; the old one's certificates are gone from the gateway"),
     Row(
         "5.3.2",
         OLD,
         "can't do anything any more",
-        ("tests/gateway/wan/test_channel.py::test_another_administrator_than_the_configured_one_is_told_once_and_gets_nothing",),
+        (_RIGHTS, _MEASURES),
     ),
-    Row("5.3.3", NEW, "is configured", (_CHANGE,)),
+    Row("5.3.3", NEW, "is configured", (_CHANGE, _RIGHTS)),
     Row("5.3.4", BOTH, "tell each other what is left to tell", why_no_test=_MARKET),
-    Row("5.3.5", GATEWAY, "works normally", (_CHANGE,)),
-    Row("5.4.1", GATEWAY, "logs what gateway and both administrators do", (_CHANGE,)),
+    Row("5.3.5", GATEWAY, "works normally", (_MEASURES,)),
+    Row("5.4.1", GATEWAY, "logs what gateway and both administrators do", (_MEASURES,)),
 )
 """Every step of the five tables, in their order."""

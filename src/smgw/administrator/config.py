@@ -24,6 +24,8 @@ class MonitoringConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Each opens an incident of its own when fewer days of a gateway's first certificate to end are left."""
     fill_percent: tuple[_Percent, ...] = (80, 95)
     """Each opens an incident of its own when one of a gateway's stores is so full."""
+    waiting_messages: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 100
+    """A gateway in which so many messages wait for their recipients doesn't deliver as it should; 0 never says so."""
     alarm_levels: tuple[Literal["INFO", "WARNING", "ERROR", "FATAL"], ...] = ("ERROR", "FATAL")
     """Notices of these levels are incidents until somebody acknowledges them."""
     alarm_events: tuple[str, ...] = ("meter_lost", "link_lost", "power_returned")

@@ -66,6 +66,7 @@ RULES: dict[str, Rule] = {
     ),
     "clock": Rule("error", "Clock {detail}", "Uhr {detail}"),
     "storage": Rule("warning", "Store {subject} %: {detail} % in use", "Speicher {subject} %: {detail} % belegt"),
+    "deliveries": Rule("warning", "Messages wait for their recipients: {detail}", "Nachrichten warten auf ihre Empfänger: {detail}"),
     "silent": Rule("error", "No contact since {detail}", "Kein Kontakt seit {detail}"),
     "campaign": Rule("error", "Firmware campaign {subject} stopped: {detail}", "Firmware-Kampagne {subject} angehalten: {detail}"),
     "wake_up": Rule("warning", "The gateway did not answer its wake-up packets", "Das Gateway hat seine Weckpakete nicht beantwortet"),
@@ -103,6 +104,7 @@ class _Reported(msgspec.Struct, frozen=True):
 
     clock: str = ""
     fill_percent: dict[str, int] = {}
+    waiting: int = 0
 
 
 def find(facts: Facts, config: MonitoringConfig) -> Iterator[Finding]:
@@ -129,6 +131,8 @@ def _of_gateway(gateway: GatewayStatus, facts: Facts, config: MonitoringConfig) 
         for percent in config.fill_percent:
             if filled >= percent:
                 yield Finding(device, "storage", f"{store[:40]} {percent}", str(filled))
+    if config.waiting_messages and reported.waiting >= config.waiting_messages:
+        yield Finding(device, "deliveries", detail=str(reported.waiting))
     if _is_silent(gateway, facts, config):
         yield Finding(device, "silent", detail=gateway.last_contact)
     if device in facts.given_up and device not in facts.connected:
