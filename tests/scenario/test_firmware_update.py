@@ -36,6 +36,7 @@ from smgw.pki.names import Role
 from smgw.pki.triple import GATEWAY_KEYS
 from smgw.security.octet_signature import key_id
 from smgw.security.reading_signature import sign_reading
+from smgw.simulation.free_ports import free_ports
 from smgw.simulation.provisioning import (
     CONSUMER_ID,
     DEFAULT_GATEWAY_ID,
@@ -46,7 +47,6 @@ from smgw.simulation.provisioning import (
     provision_gateway,
     simulated_meter,
 )
-from smgw.simulation.system import _free_ports as free_ports
 from smgw.storage.journal import Journal
 
 pytestmark = [pytest.mark.system, pytest.mark.req("ADM-05"), pytest.mark.timeout(240)]
