@@ -202,6 +202,8 @@ def test_a_form_wider_than_the_guidelines_is_hinted_at(files: Files, content: Pa
     assert exit_code == 4
     assert "1.2.840.113549.1.7.1" in detail
     assert "--accept rfc5753" in detail
+    message.write_bytes(message.read_bytes() * 2)
+    assert "--accept" not in refused("open", message, *files.opening, "--out", files.folder / "opened")[2]
 
 
 def test_what_nobody_could_open_is_not_sealed(files: Files, content: Path, monkeypatch: pytest.MonkeyPatch) -> None:

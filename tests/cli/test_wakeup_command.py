@@ -155,3 +155,13 @@ def test_what_can_not_be_done_is_said(
     result = run(*arguments, "--json")
     assert (result.exit_code, json.loads(result.stdout)["code"]) == (exit_code, code)
     assert code in run(*arguments).stderr or arguments[-1] == "-"
+
+
+def test_a_certificate_that_signs_nothing_is_nobodys_administrator(files: Files) -> None:
+    agrees = files.folder / "enc.pem"
+    agrees.write_bytes(certificate(KEY.public_key(), "test.GWA", "key_agreement").public_bytes(Encoding.PEM))
+    packet = files.folder / "packet"
+    packet.write_bytes(PACKET)
+    for arguments in (("make", GATEWAY_ID, "--key", files.key, "--certificate", agrees), ("check", packet, "--certificate", agrees)):
+        result = run(*arguments, "--json")
+        assert (result.exit_code, json.loads(result.stdout)["code"]) == (5, "cms.key_usage")

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 
 from smgw.cli import content_vector, decode_cms
-from smgw.cli.content_form import require_layer
+from smgw.cli.content_form import content_type_of, require_layer
 from smgw.cli.credentials import (
     LIMIT,
     Party,
@@ -206,7 +206,7 @@ def open_command(
             assert ours is not None
             content = decrypt_envelope(_envelope(data), module=ours.module, recipient=ours.credential)
         else:
-            with _wider_form_named(accept):
+            with _wider_form_named(data, accept):
                 if ours is not None:
                     content = open_content(data, module=ours.module, recipient=ours.credential, signer=found, accept=accept).content
                 elif beside is not None:
@@ -227,12 +227,12 @@ def _envelope(data: bytes) -> authenveloped.Envelope:
 
 
 @contextmanager
-def _wider_form_named(accept: str) -> Iterator[None]:
-    """Where the strict form is asked for and isn't there, say that there is a wider one."""
+def _wider_form_named(data: bytes, accept: str) -> Iterator[None]:
+    """Where the strict form of a signed message is asked for and isn't there, say that there is a wider one."""
     try:
         yield
     except DecodeFault as problem:
-        if accept != "tr" or problem.code != "cms.structure":
+        if accept != "tr" or problem.code != "cms.structure" or content_type_of(data) != table.ID_SIGNED_DATA:
             raise
         raise DecodeFault(problem.code, f"{problem.detail}; --accept rfc5753 takes more forms", offset=problem.offset) from problem
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from smgw.cli.pki_files import trust_of
+from smgw.codec.cms.party import party_of
 from smgw.core.errors import CertificateRejected, ConfigError, DecodeFault, SmgwError, Unavailable
 from smgw.net.identity import TRIPLE_FILE, open_module
 from smgw.pki.certificate_profiles import Kind
@@ -145,6 +146,13 @@ def certificate_of(kind: Kind, path: Path) -> x509.Certificate:
     if fitting is None:
         raise ConfigError("key.certificate", f"{path}: no {kind} certificate")
     return fitting
+
+
+def require_signing(certificate: x509.Certificate) -> x509.Certificate:
+    """Demand a certificate whose key may sign. Raises: CertificateRejected cms.key_usage, cms.certificate."""
+    if not party_of(certificate).may_sign:
+        raise CertificateRejected("cms.key_usage", "not a signature certificate")
+    return certificate
 
 
 def _of_kind(kind: Kind, found: list[x509.Certificate]) -> x509.Certificate | None:

@@ -389,7 +389,7 @@ def crl_command(folder: PkiDir, as_json: AsJson = False) -> None:
 def check_command(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Certificates, chains and revocation lists: PEM, DER or PKCS#7, - for standard input.", metavar="FILE..."),
+        typer.Argument(help="Certificates, chains and revocation lists: PEM, DER or PKCS#7, - for standard input.", metavar="FILE"),
     ],
     trust: Annotated[
         Path,

@@ -8,7 +8,17 @@ from typing import Annotated, Literal
 import typer
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from smgw.cli.credentials import certificate_of, described, faults_shown, party, print_json, read_file, require_out, write_file
+from smgw.cli.credentials import (
+    certificate_of,
+    described,
+    faults_shown,
+    party,
+    print_json,
+    read_file,
+    require_out,
+    require_signing,
+    write_file,
+)
 from smgw.cli.hex_input import unhexed
 from smgw.cli.option_values import device_id_of, moment_of
 from smgw.codec.wakeup import decode_packet, moment_text, recipient_id
@@ -50,6 +60,7 @@ def make_command(
         device = device_id_of(gateway)
         moment = datetime.now(UTC) if at is None else moment_of(at)
         signer = party(Kind.SIG, module, key, certificate, password)
+        require_signing(signer.credential.certificate)
         packet = make_packet(device, moment, module=signer.module, signer=signer.credential, order=order)
         if out is not None:
             write_file(out, packet)
@@ -102,7 +113,7 @@ def check_command(
     """Check a packet as a gateway does, check by check. Exit code 0: accepted, 4 or 5: refused, with the reason."""
     with faults_shown(as_json):
         now = datetime.now(UTC) if at is None else moment_of(at)
-        sig = certificate_of(Kind.SIG, certificate)
+        sig = require_signing(certificate_of(Kind.SIG, certificate))
         public_key = sig.public_key()
         if not isinstance(public_key, ec.EllipticCurvePublicKey):
             raise ConfigError("key.certificate", "not an elliptic-curve key")
