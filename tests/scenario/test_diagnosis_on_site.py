@@ -63,7 +63,7 @@ async def session(world: World, who: Identity, port: Callable[[], int] | None = 
         trust=who.trust,
         clock=world.clock,
         roles=frozenset({role}),
-        timeout_s=5,
+        timeout_s=30,
     )
     async with channel:
         yield HttpClient(Streams(channel.reader, channel.writer), "gateway")

@@ -181,7 +181,7 @@ async def test_nobody_learns_of_anothers_orders_or_takes_their_place(tmp_path: P
 async def status(world: World, who: Identity, method: str, target: str, body: bytes = b"") -> int:
     place, roles = administrator(world), frozenset({Role.GWA})
     channel = await dial(
-        place.host, place.port, module=who.module, identity=who.tls, trust=who.trust, clock=world.clock, roles=roles, timeout_s=5
+        place.host, place.port, module=who.module, identity=who.tls, trust=who.trust, clock=world.clock, roles=roles, timeout_s=30
     )
     async with channel:
         client = HttpClient(Streams(channel.reader, channel.writer), "administrator")
