@@ -16,6 +16,8 @@ from smgw.administrator.backup import make_backup, restore_backup
 from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorFolder
 from smgw.administrator.users import Role
+from smgw.codec.command import Answer
+from smgw.codec.result import Result
 from smgw.core.errors import ConfigError, IntegrityFault, SmgwError
 
 pytestmark = pytest.mark.req("OPS-03")
@@ -36,6 +38,8 @@ def desk(tmp_path: Path) -> Desk:
 def test_a_restored_folder_is_the_same_and_goes_on(desk: Desk, tmp_path: Path) -> None:
     add_user(desk.books, "ann", Role.VIEWER)
     desk.books.jobs.add(GATEWAY_ID, "POST", "fas/credit", {}, at=START, actor="ann", random=bytes(16))
+    running = desk.books.jobs.add(GATEWAY_ID, "POST", "fas/self-test", None, at=START, actor="ann", random=bytes([1]) * 16)
+    desk.books.jobs.accept(running, Answer(running.command_id, START, GATEWAY_ID, 202), START)
     head = desk.books.audit.head()
     data = make_backup(desk.folder, PHRASE, START)
     desk.books.close()
@@ -49,8 +53,9 @@ def test_a_restored_folder_is_the_same_and_goes_on(desk: Desk, tmp_path: Path) -
     books = open_books(again.inventory)
     assert books.audit.verify(head).length == head.length + 2
     assert books.inventory.gateways() == [GATEWAY_ID]
-    # The gateway may have obeyed it since: nobody is credited twice.
-    assert [job.state for job in books.jobs.of(GATEWAY_ID)] == ["cancelled"]
+    # The gateway may have obeyed it since: nobody is credited twice. What it had accepted still ends by its result.
+    assert [job.state for job in books.jobs.of(GATEWAY_ID)] == ["accepted", "cancelled"]
+    assert books.jobs.conclude(Result(running.command_id, GATEWAY_ID, 200, "", msgspec.Raw(b"null"), START, START), GATEWAY_ID, START)
     books.inventory.put_profile(GATEWAY_ID, meter_profile(version=2), START, "ann")
     assert books.users.password_hash("ann")
     books.close()

@@ -136,6 +136,21 @@ async def test_whatever_others_wrote_is_shown_as_text(tmp_path: Path, language: 
             assert "6042729" not in shown, path
 
 
+@pytest.mark.parametrize(("language", "words"), [("de", "läuft"), ("en", "under way")])
+async def test_a_command_under_way_is_shown_as_such_and_can_not_be_taken_back(desk: Desk, language: str, words: str) -> None:
+    add_user(desk.books, "ann", Role.VIEWER, Role.OPERATOR)
+    job = desk.books.jobs.add(GATEWAY_ID, "POST", "fas/self-test", None, at=START, actor="ann", random=bytes([3]) * 16)
+    desk.books.jobs.accept(job, Answer(job.command_id, START, GATEWAY_ID, 202), START)
+    async with served(desk) as caller:
+        await caller.log_in("ann")
+        status, text = await caller.page(f"/gateways/{GATEWAY_ID}?lang={language}")
+        assert status == 200
+        assert f'<span class="chip warn">{words}</span>' in text
+        assert f"/jobs/{job.id}/cancel" not in text
+        _, row = await caller.ask("GET", f"/jobs/{job.id}")
+    assert (row["state"], row["accepted_at"], row["ended_at"]) == ("accepted", "2026-03-01T12:00:00Z", "")
+
+
 def test_both_languages_say_everything() -> None:
     german, english = Language("de"), Language("en")
     assert german._texts.keys() == english._texts.keys()
