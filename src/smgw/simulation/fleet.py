@@ -54,7 +54,7 @@ log = structlog.get_logger(__name__)
 FIRST_NUMBER = 20_000_000
 """Serial number before the first virtual gateway's and its meter's."""
 LINK = "household"
-STARTS_AT_ONCE = 8
+STARTS_AT_ONCE = 4
 START_S = 10.0
 """So long a starting member holds up the next ones; an administrator that can't be reached holds up nobody for ever."""
 SPREAD = 97
