@@ -77,6 +77,26 @@ async def test_certificates_and_lists(address: str, pki: PkiFolder, clock: SetCl
     assert read_revocation_list((await get(f"{address}/crl/SM-Test-Root.CA.crl"))[2]).this_update == clock.time
 
 
+@pytest.mark.req("PKI-01")
+async def test_the_directory_gives_what_has_not_expired_by_name(address: str, pki: PkiFolder, clock: SetClock, tmp_path: Path) -> None:
+    module = SoftwareModule.create(tmp_path / "keys", SECRET)
+    for key in KEYS:
+        module.generate(key, "brainpoolP256r1")
+    package = make_request_package(module, KEYS, Role.SMGW, DEVICE_ID)
+    short = pki.issue(package, Role.SMGW, now=NOW, validity=timedelta(days=30))
+    newer = pki.issue(package, Role.SMGW, now=NOW + timedelta(days=20))
+    status, kind, body = await get(f"{address}/certs?cn={DEVICE_ID}.SMGW")
+    assert (status, kind) == (200, "application/pem-certificate-chain")
+    assert read_certificates(body) == [*newer, *short]
+    clock.time += timedelta(days=31)
+    assert read_certificates((await get(f"{address}/certs?cn={DEVICE_ID}.SMGW"))[2]) == [*newer]
+    assert read_certificates((await get(f"{address}/certs?cn=Test.CA"))[2]) == [pki.sub().certificate]
+    for query in ("", "?cn=", "?cn=%25", "?cn=EBSI0099999999.SMGW", f"?cn={'x' * 3000}"):
+        assert (await get(f"{address}/certs{query}"))[0] == 404
+    clock.time += timedelta(days=4000)
+    assert (await get(f"{address}/certs?cn={DEVICE_ID}.SMGW"))[0] == 404
+
+
 @pytest.mark.req("PKI-02")
 async def test_a_party_learns_of_a_revocation(address: str, pki: PkiFolder, clock: SetClock, tmp_path: Path) -> None:
     module = SoftwareModule.create(tmp_path / "keys", SECRET)

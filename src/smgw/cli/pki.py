@@ -432,7 +432,7 @@ def serve_command(
     clock: Annotated[str, typer.Option(help="`system`, or `paced:PATH` for simulated time.")] = "system",
     stop_on_eof: Annotated[bool, typer.Option(help="Stop at the end of standard input.")] = False,
 ) -> None:
-    """Serve authority certificates and revocation lists over HTTP until stopped."""
+    """Serve authority certificates, revocation lists and the directory of what was issued over HTTP until stopped."""
     host, _, port = listen.rpartition(":")
     with _faults_shown():
         if not host or not port.isdecimal() or int(port) > 65535:

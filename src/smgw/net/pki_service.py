@@ -1,7 +1,8 @@
 """The test PKI's public face over plain HTTP: certificates of the authorities and revocation lists, which protect themselves by signature.
 
 `GET /pki/v1/ca/certs` gives the authorities' certificates as PEM, `GET /pki/v1/crl/<name>.crl` an authority's present list as DER; a list
-is made anew in time when it is asked for. `POST /pki/v1/requests` takes a gateway's request that its administrator authorised, both
+is made anew in time when it is asked for. `GET /pki/v1/certs?cn=<name>` is the directory: what was issued to a name and has not expired, the
+newest first, as PEM; how it stands is said by the lists. `POST /pki/v1/requests` takes a gateway's request that its administrator authorised, both
 signed, and gives the three certificates with their issuer's as PEM. Revocations don't come this way.
 Source: PKI-01; 20-wan-crypto-pki 5.7, 5.8.
 """
@@ -20,7 +21,7 @@ from smgw.pki.authorised import MAX_OCTETS, read_authorised_request
 from smgw.pki.crl import MAX_REVOCATION_LIST
 from smgw.pki.deployment import PkiFolder
 from smgw.pki.names import Role, common_name_of, role_of
-from smgw.pki.triple import MAX_BUNDLE
+from smgw.pki.triple import MAX_BUNDLE, MAX_BUNDLE_CERTIFICATES
 from smgw.pki.trust import TrustStore
 from smgw.security.tls import pem_bundle
 
@@ -48,6 +49,7 @@ class PkiService:
         app = web.Application(client_max_size=MAX_OCTETS)
         app.router.add_get(f"{ROOT_PATH}/ca/certs", self._certificates)
         app.router.add_get(f"{ROOT_PATH}/crl/{{name}}.crl", self._revocation_list)
+        app.router.add_get(f"{ROOT_PATH}/certs", self._directory)
         app.router.add_post(f"{ROOT_PATH}/requests", self._issue)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
@@ -74,6 +76,16 @@ class PkiService:
         if authority is None:
             raise web.HTTPNotFound
         return web.Response(body=authority.crl(self._clock.now()), content_type="application/pkix-crl")
+
+    async def _directory(self, request: web.Request) -> web.Response:
+        self.requests += 1
+        name, now = request.query.get("cn", ""), self._clock.now()
+        issued = [one.certificate for authority in self._pki.authorities for one in authority.certificates(name)]
+        found = [one for one in issued if one.not_valid_after_utc >= now]
+        if not found:
+            raise web.HTTPNotFound
+        newest = sorted(found, key=lambda one: one.not_valid_before_utc, reverse=True)[:MAX_BUNDLE_CERTIFICATES]
+        return web.Response(body=pem_bundle(newest), content_type="application/pem-certificate-chain")
 
     async def _issue(self, request: web.Request) -> web.Response:
         self.requests += 1
