@@ -1,9 +1,9 @@
 """The test PKI's public face over plain HTTP: certificates of the authorities and revocation lists, which protect themselves by signature.
 
 `GET /pki/v1/ca/certs` gives the authorities' certificates as PEM, `GET /pki/v1/crl/<name>.crl` an authority's present list as DER; a list
-is made anew in time when it is asked for. `GET /pki/v1/certs?cn=<name>` is the directory: what was issued to a name and has not expired, the
-newest first, as PEM; how it stands is said by the lists. `POST /pki/v1/requests` takes a gateway's request that its administrator authorised, both
-signed, and gives the three certificates with their issuer's as PEM. Revocations don't come this way.
+is made anew in time when it is asked for. `GET /pki/v1/certs?cn=<name>` is the directory: what was issued to a name and has not expired,
+the newest first, as PEM; how it stands is said by the lists. `POST /pki/v1/requests` takes a gateway's request that its administrator
+authorised, both signed, and gives the three certificates with their issuer's as PEM. Revocations don't come this way.
 Source: PKI-01; 20-wan-crypto-pki 5.7, 5.8.
 """
 
