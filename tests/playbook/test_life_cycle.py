@@ -19,6 +19,7 @@ from smgw.core.log_event import Log
 from smgw.gateway.commissioning import JOURNAL_PURPOSE
 from smgw.gateway.lifecycle import LifeKeeper, load_record
 from smgw.gateway.own_identity import own_identity, seal_of
+from smgw.gateway.pending import PendingWork
 from smgw.gateway.phases import KEPT, erase
 from smgw.net.identity import TRIPLE_FILE, load_identity
 from smgw.pki.triple import GATEWAY_KEYS
@@ -140,6 +141,15 @@ def under_way(life: Site) -> bool:
         books.close()
 
 
+def waits(life: Site) -> bool:
+    """Tell whether a command waits for the gateway."""
+    books = life.books()
+    try:
+        return bool(books.jobs.waiting(DEVICE_ID))
+    finally:
+        books.close()
+
+
 @pytest.mark.req("LIFE-08")
 @pytest.mark.parametrize("lost", ["record", "answer"])
 def test_a_power_cut_around_the_switch_is_made_good(tmp_path: Path, lost: str) -> None:
@@ -204,6 +214,46 @@ def test_the_end_comes_after_its_notice_and_is_final(tmp_path: Path) -> None:
         life.start()
         await life.until(lambda: bool(life.lines))
         assert life.lines[0]["phase"] == Phase.DECOMMISSIONED
+        await life.stop()
+
+    play(tmp_path, act)
+
+
+@pytest.mark.req("LIFE-11", "WAN-08")
+def test_an_end_whose_command_was_answered_comes_also_when_the_power_was_cut_before_it_took_effect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def act(life: Site) -> None:
+        async def cut_in(order: Callable[[], object]) -> None:
+            """Let a command be obeyed and answered, and nothing of what follows from it happen until the next start."""
+            with monkeypatch.context() as patch:
+                patch.setattr(PendingWork, "begin", lambda *_: None)
+                order()
+                await life.until(lambda: not under_way(life) and not waits(life))
+                await life.stop()
+
+        def announce() -> None:
+            books = life.books()
+            books.jobs.add(
+                DEVICE_ID, "POST", "life/announce-end", {"at": at}, at=life.clock.now(), actor="operator", random=bytes(range(16))
+            )
+            books.close()
+
+        await operational(life)
+        at = life.clock.now() + timedelta(hours=25)
+        await cut_in(announce)
+        assert Mark.ANNOUNCED not in life.marks
+        life.start()
+        await life.until(lambda: Mark.ANNOUNCED in life.marks)
+        await life.stop()
+        assert logged(life).count("decommissioning_announced") == 1
+        await life.clock.advance_to(at + timedelta(minutes=1))
+        life.start()
+        await cut_in(lambda: life.order(DECOMMISSION))
+        assert life.phase is Phase.NORMAL_OPERATION
+        life.start()
+        await life.until(lambda: life.phase is Phase.DECOMMISSIONED)
+        await life.until(lambda: life.lines[-1].get("phase") == Phase.DECOMMISSIONED)
         await life.stop()
 
     play(tmp_path, act)
