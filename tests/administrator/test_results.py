@@ -15,7 +15,7 @@ from tests.gateway.gateway_parts import GATEWAY_ID, START, administrator_identit
 from smgw.administrator.books import Books, open_books
 from smgw.administrator.jobs import NO_RESULT, RESULT_WITHIN, Job
 from smgw.administrator.service_point import ServicePoint
-from smgw.codec.command import Answer
+from smgw.codec.command import Answer, decode_answer, encode_answer
 from smgw.codec.result import RESULT_LIMIT, RESULTS, Result, decode_result, encode_result
 from smgw.core.errors import DecodeFault, LimitFault, PeerFault, SmgwError, Unavailable
 from smgw.gateway.delivery import check_receipt
@@ -269,6 +269,18 @@ def _full(*_: object) -> bool:
 def test_what_a_result_may_hold_is_bounded(desk: Desk, change: dict[str, object]) -> None:
     with pytest.raises(DecodeFault, match=r"result\.structure"):
         decode_result(encode_result(desk.result(**change)))
+
+
+@pytest.mark.req("SEC-01")
+@pytest.mark.parametrize("body", [b'"\xff"', b'{"a": "\xed\xa0\x80"}', b"1e999", b"[1,", b'"\\ud800"', b"[" * 5_000 + b"]" * 5_000])
+def test_what_a_gateway_lets_us_keep_is_json_through_and_through(desk: Desk, body: bytes) -> None:
+    """It is shown undecoded to whoever lists the commands; octets that are no text would spoil the whole list."""
+    for content, read, code in (
+        (encode_result(desk.result(body=msgspec.Raw(body))), decode_result, r"result\.structure"),
+        (encode_answer(Answer(desk.job.command_id, START, GATEWAY_ID, 200, body=msgspec.Raw(body))), decode_answer, r"command\.structure"),
+    ):
+        with pytest.raises(DecodeFault, match=code):
+            read(content)
 
 
 def test_a_result_is_read_as_it_was_written(desk: Desk) -> None:

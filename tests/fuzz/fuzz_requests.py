@@ -10,6 +10,7 @@ import atheris
 
 with atheris.instrument_imports():
     from smgw.codec.command import decode_answer, decode_command
+    from smgw.codec.result import decode_result
     from smgw.core.errors import PeerFault
     from smgw.core.identifiers import DeviceId, meter_id_of
     from smgw.core.instant import parse_time
@@ -25,6 +26,7 @@ def _text(parse: Callable[[str], object]) -> Callable[[bytes], object]:
 READERS: tuple[Callable[[bytes], object], ...] = (
     decode_command,
     decode_answer,
+    decode_result,
     meter_id_of,
     Obis.from_bytes,
     _text(parse_answer),

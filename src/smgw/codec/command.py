@@ -78,9 +78,12 @@ def decode_answer(data: bytes) -> Answer:
     """Read an answer. Raises: DecodeFault command.structure, LimitFault command.size."""
     _check_size(data)
     try:
-        return _ANSWERS.decode(data)
+        answer = _ANSWERS.decode(data)
+        # What is kept undecoded must be JSON through and through: it is shown to whoever lists the commands.
+        msgspec.json.decode(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise DecodeFault("command.structure", "answer") from problem
+    return answer
 
 
 def check_fresh(created_at: datetime, now: datetime) -> None:

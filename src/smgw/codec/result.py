@@ -49,6 +49,8 @@ def decode_result(data: bytes) -> Result:
         raise LimitFault("result.size", f"{len(data)} octets")
     try:
         result = _DECODER.decode(data)
+        # What is kept undecoded must be JSON through and through: it is shown to whoever lists the commands.
+        msgspec.json.decode(result.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise DecodeFault("result.structure", "result") from problem
     if result.accepted_at.tzinfo is None or result.ended_at.tzinfo is None:
