@@ -36,6 +36,7 @@ from smgw.pki.parsing import load_certificate
 from smgw.pki.requests import make_authentication_request
 from smgw.pki.triple import ADMINISTRATOR_KEYS, AUTHENTICATION_KEY
 from smgw.security.tls import pem_bundle
+from smgw.simulation.free_ports import free_port
 
 pytestmark = pytest.mark.timeout(180)
 NEW = "new.GWA"
@@ -138,12 +139,6 @@ def play(tmp_path: Path, act: Callable[[Site, Successor], Awaitable[None]], wake
     asyncio.run(run())
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
-
-
 @pytest.mark.req("ADM-12", "LOG-01", "WAN-04")
 @pytest.mark.step("5.2.6", event="administrator_announced")
 @pytest.mark.step("5.2.11", event="configuration_checked")
@@ -153,7 +148,7 @@ def free_port() -> int:
 @pytest.mark.step("5.3.1", event="certificate_changed")
 @pytest.mark.parametrize("by_call", [False, True], ids=["no receiver for a wake-up call", "by wake-up call"])
 def test_a_gateway_changes_over_and_every_step_is_logged(tmp_path: Path, by_call: bool) -> None:
-    port = free_port() if by_call else 0
+    port = free_port(socket.SOCK_DGRAM) if by_call else 0
 
     async def act(life: Site, new: Successor) -> None:
         hand_over(life, new, wake_up=port)

@@ -5,6 +5,7 @@ boundary between two. What each of the three sides logs of each step stands in a
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from itertools import pairwise
@@ -16,7 +17,7 @@ from tests.gateway.gateway_parts import METER_ID, all_profiles
 from tests.playbook.change_play import LINK, OLD, QUARTER, UNTIL, Market, Play, market
 from tests.playbook.life_system import Site, site
 from tests.playbook.life_world import DEVICE_ID, copy_of
-from tests.playbook.test_change_of_administrator import NEW, free_port, successor
+from tests.playbook.test_change_of_administrator import NEW, successor
 
 from smgw.administrator import lookout
 from smgw.administrator.books import Books
@@ -28,6 +29,7 @@ from smgw.gateway.commissioning import JOURNAL_PURPOSE
 from smgw.gateway.config import LinkConfig, WakeUpConfig
 from smgw.gateway.own_identity import own_identity
 from smgw.net.links import open_pty
+from smgw.simulation.free_ports import free_port
 from smgw.simulation.household import Household
 from smgw.storage.journal import Journal
 
@@ -162,7 +164,7 @@ def require_logged(course: str, logs: dict[str, list[str]]) -> None:
 )
 def test_no_reading_is_missed_doubled_or_kept_back(tmp_path: Path, course: Course, calls: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookout, "LOOK_S", 0.05)
-    port = free_port() if calls else 0
+    port = free_port(socket.SOCK_DGRAM) if calls else 0
     ends: list[datetime] = []
     logs: dict[str, list[str]] = {}
 

@@ -6,7 +6,6 @@ meter ──telegram──▶ gateway ──notice──▶ administrator: rule,
 import asyncio
 import hashlib
 import hmac
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -25,6 +24,7 @@ from smgw.core.profiles import MeterProfile, RegisterProfile
 from smgw.gateway.config import GatewayFolder, StorageLimits
 from smgw.pki.names import Role
 from smgw.security.secret_file import create_secret, load_secret
+from smgw.simulation.free_ports import free_port
 from smgw.simulation.provisioning import DEFAULT_GATEWAY_ID
 
 pytestmark = [pytest.mark.req("ADM-06", "WAN-07", "LMN-06", "OPS-01"), pytest.mark.timeout(180)]
@@ -56,9 +56,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.posts: list[Post] = []
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
 
     async def _take(self, request: web.Request) -> web.Response:
         self.posts.append(Post(dict(request.headers), await request.read()))

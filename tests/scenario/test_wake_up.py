@@ -20,6 +20,7 @@ from smgw.gateway.service import Gateway
 from smgw.net.clock import ManualClock
 from smgw.net.pki_service import PkiService
 from smgw.pki.names import Role
+from smgw.simulation.free_ports import free_port, free_ports
 from smgw.simulation.provisioning import (
     DEFAULT_GATEWAY_ID,
     Layout,
@@ -29,7 +30,6 @@ from smgw.simulation.provisioning import (
     provision_administrator,
     provision_gateway,
 )
-from smgw.simulation.system import _free_ports as free_ports
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LIMIT_S = 60.0
@@ -74,9 +74,7 @@ async def test_a_gateway_comes_when_something_waits_for_it_and_goes_when_it_is_d
     monkeypatch.setattr(lookout, "LOOK_S", 0.01)
     monkeypatch.setattr(wakeup, "NEXT_AFTER_S", 0.1)
     layout, clock, stop = Layout(tmp_path / "data"), ManualClock(NOW), asyncio.Event()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port(socket.SOCK_DGRAM)
     system = provisioned(layout, port)
     pki = PkiService(open_pki(layout, NOW), clock)
     await pki.start("127.0.0.1", system.ports.pki)

@@ -1,13 +1,11 @@
 """A whole system in one process, over real TLS and a real terminal, with a clock that the test moves: for what goes wrong."""
 
 import asyncio
-import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import count, islice
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, cast
@@ -34,13 +32,13 @@ from smgw.participant.service import run_participant
 from smgw.participant.store import ParticipantStore, Totals
 from smgw.pki.names import Role
 from smgw.pki.triple import CertificateTriple
+from smgw.simulation.free_ports import free_ports
 from smgw.simulation.household import Household
 from smgw.simulation.meters.sml_meter import SmlMeter
 from smgw.simulation.provisioning import (
     DEFAULT_GATEWAY_ID,
     PARTNER_ID,
     Layout,
-    Ports,
     System,
     found_identities,
     open_pki,
@@ -49,7 +47,6 @@ from smgw.simulation.provisioning import (
     provision_makers,
     simulated_meter,
 )
-from smgw.simulation.system import _free_ports as free_ports
 
 FOUNDED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -66,14 +63,6 @@ def founded() -> tuple[Path, dict[Role, CertificateTriple]]:
     triples = found_identities(Layout(folder), DEFAULT_GATEWAY_ID, FOUNDED)
     provision_makers(Layout(folder), FOUNDED)
     return folder, triples
-
-
-_NUMBERS = count(10_000 + os.getpid() % 70 * 300)
-
-
-def next_ports() -> Ports:
-    """Give free ports that no connection of another process gets by chance: those the kernel hands out begin above 32767."""
-    return free_ports(Ports(*islice(_NUMBERS, len(Ports.__struct_fields__))))
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
@@ -133,7 +122,7 @@ class World:
         if now != FOUNDED:
             # Revocation lists of that time.
             found_identities(self.layout, DEFAULT_GATEWAY_ID, now)
-        self.system = System(DEFAULT_GATEWAY_ID, now, next_ports(), (METER,))
+        self.system = System(DEFAULT_GATEWAY_ID, now, free_ports(None), (METER,))
         self.meter = SmlMeter(DeviceId.parse(METER.meter_id), Household("prosumer"))
         self.port: PtyPort = open_pty(path / "meter.tty")
         self.diagnostics: list[Any] = []

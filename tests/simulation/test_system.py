@@ -13,8 +13,9 @@ import pytest
 from tests.codec.sml.samples import METER_FRAME
 
 from smgw.core.errors import SmgwError
+from smgw.simulation.free_ports import free_ports
 from smgw.simulation.provisioning import Layout, Ports, System, simulated_meter
-from smgw.simulation.system import INTERVALS_S, Launcher, Options, _free_ports, _password, _summary, telegram_interval_s
+from smgw.simulation.system import INTERVALS_S, Launcher, Options, _password, _summary, telegram_interval_s
 
 
 async def refusal(data: Path, **options: object) -> str:
@@ -72,17 +73,18 @@ def test_telegrams_come_as_often_as_a_fast_simulation_can_take_them() -> None:
 
 
 def test_ports_are_kept_while_they_are_free_and_replaced_when_not() -> None:
-    chosen = _free_ports(None)
+    chosen = free_ports(None)
     values = msgspec.structs.astuple(chosen)
+    assert all(10_000 <= port < 32_768 for port in values), "not from what the kernel hands out to anybody"
     assert len(set(values)) == len(values)
-    assert _free_ports(chosen) == chosen
+    assert free_ports(chosen) == chosen
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", chosen.han))
         taken.listen()
-        again = _free_ports(chosen)
+        again = free_ports(chosen)
     assert again.han != chosen.han
     assert again.pki == chosen.pki
-    assert 0 < _free_ports(msgspec.structs.replace(chosen, pki=99_999)).pki < 65_536
+    assert 0 < free_ports(msgspec.structs.replace(chosen, pki=99_999)).pki < 65_536
 
 
 def test_the_password_is_made_once_and_is_its_owner_s_alone(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import fcntl
 import os
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
@@ -29,6 +28,7 @@ from smgw.pki.names import Role
 from smgw.security.files import write_durably
 from smgw.simulation.discovery import meter_of_dump, meter_of_link
 from smgw.simulation.fleet import found_fleet, require_files
+from smgw.simulation.free_ports import free_ports
 from smgw.simulation.processes import STOP_S, Processes
 from smgw.simulation.provisioning import (
     CONSUMER_NAME,
@@ -36,7 +36,6 @@ from smgw.simulation.provisioning import (
     PARTNER_ID,
     Layout,
     Meter,
-    Ports,
     System,
     found_identities,
     provision_administrator,
@@ -162,7 +161,7 @@ class Launcher:
         self._heard = {meter.source for meter in held.meters} if held is not None else set[str]()
         start = self._start_time(held)
         meters = _with_removed(await self._meters(held), held, start)
-        ports = _free_ports(held.ports if held else None)
+        ports = free_ports(held.ports if held else None)
         if held is None:
             period_s = self._options.period_s or 900
             system = System(self._options.gateway_id or DEFAULT_GATEWAY_ID, start, ports, meters, period_s, fleet=self._options.fleet or 1)
@@ -352,21 +351,6 @@ def _runtime_folder(data: Path, stack: AsyncExitStack) -> Path:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
     folder.mkdir(exist_ok=True, mode=0o700)
     return folder
-
-
-def _free_ports(held: Ports | None) -> Ports:
-    """Keep the ports of the last start where they are free, and take free ones otherwise."""
-    chosen: dict[str, int] = {}
-    with ExitStack() as sockets:
-        for name in Ports.__struct_fields__:
-            bound = sockets.enter_context(socket.socket())
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                bound.bind(("127.0.0.1", 0 if held is None else getattr(held, name)))
-            except (OSError, OverflowError):
-                bound.bind(("127.0.0.1", 0))
-            chosen[name] = int(bound.getsockname()[1])
-    return Ports(**chosen)
 
 
 def _with_removed(present: tuple[Meter, ...], held: System | None, now: datetime) -> tuple[Meter, ...]:

@@ -26,6 +26,7 @@ from smgw.gateway.wan import wakeup as receiver_module
 from smgw.gateway.wan.wakeup import ACCEPTED, WakeUpReceiver, WakeUpSettings
 from smgw.net.clock import ManualClock
 from smgw.protocol.time_sync import TimeMeasurement
+from smgw.simulation.free_ports import free_port
 
 pytestmark = pytest.mark.req("WAN-04")
 
@@ -184,9 +185,7 @@ async def test_without_valid_time_nothing_is_accepted(bench: Bench) -> None:
 
 @pytest.mark.step("3.2.2", event="wake_up_configured")
 async def test_the_administrator_sets_port_window_and_order(bench: Bench) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port(socket.SOCK_DGRAM)
     receiver = bench.receiver()
     bench.channel.context = bench.channel.context._replace(wake_up_set=receiver.change)
     async with listening(receiver):
