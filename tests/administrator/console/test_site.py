@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -13,15 +14,19 @@ from tests.administrator.interface_parts import PASSWORD, add_user, make_desk, s
 from tests.gateway.gateway_parts import GATEWAY_ID, START, meter_profile
 
 from smgw.administrator.api.endpoints import ANYONE, Desk
+from smgw.administrator.approvals import KINDS
 from smgw.administrator.backup import restore_backup
 from smgw.administrator.books import Books
-from smgw.administrator.config import AdministratorFolder, Mqtt
+from smgw.administrator.campaigns import CampaignState, GatewayState
+from smgw.administrator.config import AdministratorFolder, MonitoringConfig, Mqtt
 from smgw.administrator.console.forms import FORMS
 from smgw.administrator.console.language import LANGUAGES, Language
 from smgw.administrator.console.site import endpoint_of
 from smgw.administrator.console.views import PAGES
-from smgw.administrator.monitoring import Finding
-from smgw.administrator.succession import Change
+from smgw.administrator.jobs import JobState
+from smgw.administrator.monitoring import RULES, Finding
+from smgw.administrator.orders import DEEDS
+from smgw.administrator.succession import Change, State
 from smgw.administrator.users import Role
 from smgw.administrator.wakeup import Address
 from smgw.codec.command import Answer
@@ -156,6 +161,23 @@ def test_both_languages_say_everything() -> None:
     assert german._texts.keys() == english._texts.keys()
     for key, text in german._texts.items():
         assert set(re.findall(r"{(\w+)}", text)) == set(re.findall(r"{(\w+)}", english._texts[key])), key
+
+
+WORDS = {
+    "rule": RULES, "ends": RULES, "eyes": KINDS, "deed": [*DEEDS, "end"], "succession": get_args(State), "campaign": CampaignState,
+    "member": GatewayState, "role": Role, "severity": ("warning", "error"), "outcome": get_args(JobState),
+    "case": ("open", "reported", "closed"), "channel": ("webhook", "email", "mqtt"),
+    "told": ("opened", "closed", "told", "waiting", "given_up"), "exchange": ("personalisation", "renewal", "decommission"),
+    "wake": ("calling", "answered", "given_up"), "order_state": ("held", "waiting", "done", "failed", "cancelled"),
+    "order_kind": ("connect", "read-out"), "event": MonitoringConfig().alarm_events, "nav": [page.group for page in PAGES if page.group],
+    "tab": [page.tab for page in PAGES if page.tab and page.group in ("faults", "work", "books")],
+}  # fmt: skip
+"""Area of the catalogue -> names that the program may ask words for."""
+
+
+@pytest.mark.parametrize("area", WORDS)
+def test_whatever_has_a_name_has_words(area: str) -> None:
+    assert [name for name in map(str, WORDS[area]) if f"{area}.{name}" not in Language("de")._texts] == []
 
 
 def test_texts_that_templates_name_exist() -> None:

@@ -52,6 +52,7 @@ _LIMITS: dict[str, tuple[str, ...]] = {
     "alarm": ("alarm_levels", "alarm_events"),
     "certificate": ("certificate_days",),
     "storage": ("fill_percent",),
+    "deliveries": ("waiting_messages",),
     "silent": ("silent_minutes", "silent_on_wake_up_minutes"),
 }
 """Rule -> what the configuration sets about it."""
