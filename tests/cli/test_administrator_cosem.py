@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from smgw.administrator.books import open_books
 from smgw.cli import administrator, administrator_cosem
-from smgw.codec.command import Command
+from smgw.codec.command import Answer, Command
 from smgw.codec.cosem_elements import decode_document
 
 pytestmark = pytest.mark.req("WAN-08", "ADM-13")
@@ -100,6 +100,20 @@ def test_what_is_wrong_is_said_with_its_code(tmp_path: Path, words: tuple[str, .
         more = ["--data", str(tmp_path), "--url", served.url] if words[0] != "object" else []
         refused = CliRunner().invoke(administrator.app, ["cosem", *words, *more])
     assert (refused.exit_code, f"[{code}]" in refused.stderr) == (exit_code, True), refused.output
+
+
+def test_a_gateway_can_not_write_to_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lie(_: float) -> None:
+        books = open_books(tmp_path / "inventory.db")
+        for job in books.jobs.waiting(GATEWAY_ID):
+            body = msgspec.Raw(msgspec.json.encode({"xml": "<a>\x1b[2J\x9b\r\n</a>\n"}))
+            books.jobs.end(job, Answer(job.command_id, START, GATEWAY_ID, 200, body=body), START)
+        books.close()
+
+    monkeypatch.setattr(administrator_cosem, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lie))
+    with Thread(tmp_path) as served:
+        shown = run(served, tmp_path, "get", GATEWAY_ID, "ldevs")
+    assert shown.stdout == "<a>\ufffd[2J\ufffd\ufffd\n</a>\n"
 
 
 def test_no_answer_in_time_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """`smgw administrator cosem`: what gateways offer as COSEM objects, read, written, deleted and called; the XML as it is."""
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,8 @@ GatewayId = Annotated[str, typer.Argument(help="Device id, for example ESGW00000
 Address = Annotated[str, typer.Argument(help="Address, for example ldevs; see docs/cosem.md.", metavar="ADDRESS")]
 Wait = Annotated[int, typer.Option(help="Wait so many seconds for the gateway's answer; 0 only orders.", min=0, max=3600)]
 PAUSE_S = 0.2
+_CONTROL = re.compile("[^\t\n -~\u00a0-\U0010ffff]")
+"""What a gateway says must not reach a terminal as a control sequence."""
 
 
 @app.command()
@@ -129,7 +132,7 @@ def _order(
     if as_json:
         print_json(answer)
     else:
-        sys.stdout.write(answer["xml"])
+        sys.stdout.write(_CONTROL.sub("\ufffd", answer["xml"]))
         typer.echo(" ".join(str(word) for word in (job["status"], job["code"], answer["range"]) if word), err=True)
     if job["state"] == "failed":
         raise typer.Exit(4)

@@ -15,8 +15,19 @@ from tests.gateway.gateway_parts import (
 from tests.gateway.wan.cosem.cosem_parts import GATEWAY, METER, SYSTEM_LOG, TASKS, WAKE_UP, CosemChannel, address, told_as
 
 from smgw.codec.cosem_elements import Attribute, Container, CosemObject, Device, Document, Listing, MethodCall, MethodResult
-from smgw.codec.cosem_profiles import CONTENT, DIGEST, ID, MAPPING_VERSION, VERSION, json_value, kind_of, profile_device, profile_object
-from smgw.codec.cosem_resources import parse_target
+from smgw.codec.cosem_profiles import (
+    CONTENT,
+    DIGEST,
+    ID,
+    MAPPING_VERSION,
+    VERSION,
+    CosemClass,
+    json_value,
+    kind_of,
+    named,
+    profile_device,
+    profile_object,
+)
 from smgw.codec.cosem_values import Value
 from smgw.core.errors import Replay
 from smgw.core.log_event import Log
@@ -26,6 +37,7 @@ from smgw.gateway.wan.wakeup import SETTINGS
 
 pytestmark = pytest.mark.req("WAN-08")
 
+SETTINGS_OBJECT = CosemObject(named(CosemClass.WAKE_UP, "0-128:4.0.0*255"), MAPPING_VERSION, (Attribute(2, json_value({"port": 15_201})),))
 EVERYTHING = [profile for kind in PROFILE_KINDS for profile in all_profiles() if isinstance(profile, PROFILE_KINDS[kind])]
 
 
@@ -158,8 +170,7 @@ def test_the_wake_up_receiver_is_set_and_read_back(channel: CosemChannel) -> Non
     settings = {"port": 15_200, "window_s": 60, "timestamp_order": "auto"}
     assert channel.cosem("PUT", f"{WAKE_UP}/attributes/2", Attribute(2, json_value(settings))).status == 200
     assert msgspec.json.decode(str(channel.value(f"{WAKE_UP}/attributes/2").content)) == settings
-    other = CosemObject(parse_target(f"/cosem/{WAKE_UP}").resource.instance, MAPPING_VERSION, (Attribute(2, json_value({"port": 15_201})),))  # type: ignore[arg-type]
-    assert channel.cosem("PUT", WAKE_UP, other).status == 200
+    assert channel.cosem("PUT", WAKE_UP, SETTINGS_OBJECT).status == 200
     assert b"15201" in (channel.journal.get_state(SETTINGS) or b"")
     assert channel.cosem("PUT", f"{WAKE_UP}/attributes/2", Attribute(2, json_value({"port": 0})))[:2] == (400, "wakeup.settings")
 
@@ -188,6 +199,13 @@ def test_an_attribute_that_is_only_read_is_not_written(channel: CosemChannel, re
         (f"{WAKE_UP}/attributes/2", MethodCall()),
         (WAKE_UP, Listing("objects", ())),
         (WAKE_UP, told_as(meter_profile())),
+        (
+            WAKE_UP,
+            SETTINGS_OBJECT._replace(attributes=(Attribute(1, Value("octet-string", b"other!")), *(SETTINGS_OBJECT.attributes or ()))),
+        ),
+        (WAKE_UP, SETTINGS_OBJECT._replace(version=0)),
+        (WAKE_UP, SETTINGS_OBJECT._replace(attributes=None)),
+        (WAKE_UP, SETTINGS_OBJECT._replace(methods=(1,))),
         (METER, Device("esgw0000000001.sm", (told_as(meter_profile()),))),
         (METER, Device("1sgw0010000001.sm")),
         (METER, Device("1sgw0010000001.sm", (told_as(meter_profile()),), (Container("1-000000000000"),))),
@@ -264,6 +282,16 @@ def put_versions(container: Container, profiles: list[Profile]) -> Container:
     if container.devices is None:
         return container._replace(objects=objects)
     return container._replace(devices=(container.devices[0]._replace(objects=objects),))
+
+
+@pytest.mark.req("WAN-04")
+def test_a_container_with_settings_is_written_and_forgotten_while_the_settings_stay(channel: CosemChannel) -> None:
+    told = Container("mixed", devices=(Device("esgw0000000001.sm", (SETTINGS_OBJECT, told_as(consumer_profile()))),))
+    assert channel.cosem("PUT", "containers/mixed", told).status == 201
+    assert b"15201" in (channel.journal.get_state(SETTINGS) or b"")
+    assert channel.cosem("DELETE", "containers/mixed")[:2] == (200, "")
+    assert installed(channel) == [] and b"15201" in (channel.journal.get_state(SETTINGS) or b"")
+    assert channel.cosem("GET", "containers/mixed").status == 404
 
 
 def test_a_container_with_something_in_use_stays_whole(channel: CosemChannel) -> None:

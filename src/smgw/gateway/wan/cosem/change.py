@@ -15,7 +15,7 @@ from smgw.gateway.wan.cosem.containers import MEMBERS_LIMIT, Bundle, forget, pat
 from smgw.gateway.wan.cosem.profiles import PROFILES, after_all, delete, put, rank
 from smgw.gateway.wan.cosem.rows import Instance, MethodRow
 from smgw.gateway.wan.cosem.system import text_of
-from smgw.gateway.wan.cosem.tree import Tree
+from smgw.gateway.wan.cosem.tree import Tree, logical_name
 from smgw.gateway.wan.permission import routed
 
 CREATED, DONE = 201, 200
@@ -71,7 +71,8 @@ def _write_object(context: Context, call: Call, tree: Tree, member: Member) -> O
     instance = tree.find(member.device, told.name)
     if instance is None:
         raise PeerFault("command.resource", str(told.name))
-    if told.version != instance.row.version or not told.attributes or told.methods:
+    names = {one.value for one in told.attributes or () if one.number == 1}
+    if told.version != instance.row.version or not told.attributes or told.methods or names - {logical_name(instance)}:
         raise PeerFault("cosem.content", str(told.name))
     return Outcome(DONE, after=after_all([_write_one(context, call, instance, one) for one in told.attributes if one.number != 1]))
 
@@ -95,7 +96,7 @@ def _write_one(context: Context, call: Call, instance: Instance, attribute: Attr
 
 
 def remove(context: Context, call: Call, resource: Resource) -> Outcome:
-    """Delete an object, or all of a container or of a meter's device.
+    """Delete an object, or all profiles of a container or of a meter's device.
 
     Raises: PeerFault command.resource, cosem.verb for what is always there; DomainFault profile.in_use.
     """
@@ -109,7 +110,7 @@ def remove(context: Context, call: Call, resource: Resource) -> Outcome:
         return _remove_objects(context, call, [instance for instance in held if instance.row.is_profile])
     bundle = tree.bundle(resource)
     found = [tree.find(device, ObjectName.parse(name)) for device, name in bundle.members]
-    outcome = _remove_objects(context, call, [instance for instance in found if instance is not None])
+    outcome = _remove_objects(context, call, [instance for instance in found if instance is not None and instance.row.is_profile])
     forget(context, bundle.path)
     return outcome
 

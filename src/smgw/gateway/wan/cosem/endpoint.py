@@ -25,7 +25,7 @@ def answer_cosem(context: Context, request: Request) -> Reply:
     if not request.body:
         raise PeerFault("cosem.unsealed", request.method)
     if "content-encoding" in headers:
-        raise PeerFault("cosem.not_implemented", "content encoding: the sealed content is compressed inside")
+        raise PeerFault("cosem.not_implemented", "content encoding: sealed content may be compressed inside")
     if not is_sealed_cosem(headers.get("content-type", "")):
         raise PeerFault("cosem.media", ascii(headers.get("content-type", ""))[:40])
     if not accepts(headers.get("accept", "")):

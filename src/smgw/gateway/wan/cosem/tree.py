@@ -107,7 +107,7 @@ class Tree:
         name, row = instance.name, instance.row
         if depth < 1:
             return CosemObject(name, row.version)
-        attributes = (Attribute(1, _logical_name(instance)), *(self._told(instance, one) for one in row.attributes))
+        attributes = (Attribute(1, logical_name(instance)), *(self._told(instance, one) for one in row.attributes))
         return CosemObject(name, row.version, attributes, tuple(method.number for method in row.methods) or None)
 
     def _told(self, instance: Instance, row: AttributeRow) -> Attribute:
@@ -123,7 +123,7 @@ class Tree:
     def _attribute(self, target: Target) -> Attribute:
         instance, number = self.instance(target.resource), target.resource.number
         if number == 1:
-            return Attribute(1, _logical_name(instance))
+            return Attribute(1, logical_name(instance))
         row = instance.row.attribute(number or 0)
         if row is None or row.read is None:
             raise PeerFault("command.resource", f"attribute {number}")
@@ -158,7 +158,8 @@ def _is_buffer(instance: Instance, number: int) -> bool:
     return instance.row is LOG and number == BUFFER
 
 
-def _logical_name(instance: Instance) -> Value:
+def logical_name(instance: Instance) -> Value:
+    """Give attribute 1 of an object."""
     return Value("octet-string", bytes(instance.name.obis))
 
 
