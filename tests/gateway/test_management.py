@@ -135,6 +135,14 @@ def test_a_partner_is_dialled_and_a_consumer_told_on_order(channel: Channel) -> 
     assert channel.events()[-1] == "command_obeyed"
 
 
+@pytest.mark.req("SEC-01")
+@pytest.mark.parametrize("body", [b'{"partner": "\xff", "ordered_by": "x"}', b'{"partner": "\xed\xa0\x80", "ordered_by": "x"}', b"1e999"])
+def test_a_body_that_is_no_text_is_no_command_whatever_its_form(channel: Channel, body: bytes) -> None:
+    with pytest.raises(PeerFault, match=r"command\.structure"):
+        channel.ask(channel.command("POST", "fas/connect", msgspec.Raw(body)))
+    assert channel.events() == []
+
+
 def kept(channel: Channel) -> list[bytes | None]:
     stored = channel.journal.get_state("obeyed")
     return [one.answer for one in msgspec.json.decode(stored, type=dict[str, Obeyed]).values()] if stored is not None else []

@@ -69,9 +69,12 @@ def decode_command(data: bytes) -> Command:
     """Read a command. Raises: DecodeFault command.structure, LimitFault command.size."""
     _check_size(data)
     try:
-        return _COMMANDS.decode(data)
+        command = _COMMANDS.decode(data)
+        # What is left undecoded must be JSON through and through: whoever reads it later reckons with another form, not with octets.
+        msgspec.json.decode(command.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise DecodeFault("command.structure", "command") from problem
+    return command
 
 
 def decode_answer(data: bytes) -> Answer:
@@ -79,7 +82,7 @@ def decode_answer(data: bytes) -> Answer:
     _check_size(data)
     try:
         answer = _ANSWERS.decode(data)
-        # What is kept undecoded must be JSON through and through: it is shown to whoever lists the commands.
+        # As above, and it is shown to whoever lists the commands.
         msgspec.json.decode(answer.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise DecodeFault("command.structure", "answer") from problem
