@@ -168,6 +168,34 @@ async def test_an_end_that_the_store_does_not_take_is_told_later(channel: Channe
     assert results(channel)[0].message_id == command.message_id
 
 
+@pytest.mark.req("OPS-05")
+async def test_a_store_that_can_not_be_read_for_the_moment_holds_the_start_up_and_nothing_else(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AGAIN_S", 0.001)
+    with monkeypatch.context() as patch:
+        patch.setattr(PendingWork, "begin", lambda *_: None)
+        channel.ask(self_test(channel))
+    refusals, refusing, real = 0, True, channel.journal.get_state
+
+    def get_state(key: str) -> bytes | None:
+        nonlocal refusals
+        if refusing and key == STATE:
+            refusals += 1
+            raise Unavailable("journal.io")
+        return real(key)
+
+    monkeypatch.setattr(channel.journal, "get_state", get_state)
+    running = asyncio.create_task(channel.pending_work().run())
+    try:
+        await until(lambda: refusals == 3)
+        assert channel.ends == {}
+        refusing = False
+        await until(lambda: set(channel.ends) == {"self-test"})
+    finally:
+        running.cancel()
+
+
 def test_only_so_many_commands_are_under_way_and_one_too_many_leaves_nothing(channel: Channel) -> None:
     for _ in range(MOST_PENDING):
         assert channel.ask(self_test(channel)).status == 202

@@ -99,11 +99,11 @@ class PendingWork:
 
     def begin(self, command_id: str) -> None:
         """Begin what a command ordered, once it is kept."""
-        errand = self._held().get(command_id)
-        if errand is None:
-            return
-        work = self.works.get(errand.work)
         try:
+            errand = self._held().get(command_id)
+            if errand is None:
+                return
+            work = self.works.get(errand.work)
             if work is None:
                 # Another version of the program took it.
                 self.end(command_id, Ended(500, code="command.interrupted"))
@@ -114,10 +114,14 @@ class PendingWork:
         except SmgwError as fault:
             self.end(command_id, Ended(500, code=fault.code))
 
-    def resume(self) -> None:
-        """Begin what a power cut, or a new start, came between."""
-        for command_id in self._held():
-            self.begin(command_id)
+    def resume(self) -> bool:
+        """Begin what a power cut, or a new start, came between; False when the store can't be read for the moment."""
+        try:
+            for command_id in self._held():
+                self.begin(command_id)
+        except Unavailable:
+            return False
+        return True
 
     def end(self, command_id: str, ended: Ended) -> None:
         """Strike a command out and queue its result, both or nothing; a command that is struck out already is left alone."""
@@ -138,9 +142,11 @@ class PendingWork:
 
     async def run(self) -> None:
         """Catch up on what is kept, then try again what the store did not take, until cancelled."""
-        self.resume()
+        resumed = False
         while True:
-            await self._wanted.wait()
+            resumed = resumed or self.resume()
+            if resumed:
+                await self._wanted.wait()
             await asyncio.sleep(AGAIN_S)
             self._wanted.clear()
             left, self._left = self._left, {}
