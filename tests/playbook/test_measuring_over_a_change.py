@@ -33,7 +33,7 @@ from smgw.simulation.free_ports import free_port
 from smgw.simulation.household import Household
 from smgw.storage.journal import Journal
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.req("ADM-12", "MEAS-01", "WAN-05", "LOG-01")]
+pytestmark = [pytest.mark.timeout(480), pytest.mark.req("ADM-12", "MEAS-01", "WAN-05", "LOG-01")]
 
 REGISTERS = (ACTIVE_ENERGY_IMPORT, ACTIVE_ENERGY_EXPORT)
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-START_S = 60
-END_S = 90
+END_S = 200
 
 
 class RunningSystem:

@@ -26,7 +26,7 @@ from smgw.participant.config import ParticipantFolder
 from smgw.participant.database import connect_read_only
 from smgw.participant.store import ParticipantStore
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240), pytest.mark.req("ADM-11")]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(480), pytest.mark.req("ADM-11")]
 
 DELIVERIES = 12
 PASSWORD = "a password of the test"
@@ -148,7 +148,7 @@ def stored(data: Path, tmp_path: Path) -> dict[str, bytes]:
 
 
 def test_no_value_reaches_the_administrator(tmp_path: Path) -> None:
-    with system(tmp_path / "data", "--speed", "20000", "--timeout", "150") as running:
+    with system(tmp_path / "data", "--speed", "20000", "--timeout", "300") as running:
         participant = running.ready["participant"]
         summary = f"{participant['url']}/api/v1/summary"
         wait_for("deliveries", lambda: get_json(summary, participant["token_file"])["deliveries"] >= DELIVERIES)

@@ -49,9 +49,9 @@ from smgw.simulation.provisioning import (
 )
 from smgw.storage.journal import Journal
 
-pytestmark = [pytest.mark.system, pytest.mark.req("ADM-05"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.req("ADM-05"), pytest.mark.timeout(480)]
 
-LIMIT_S = 100.0
+LIMIT_S = 200.0
 PLAN = Plan(stages=(100,), soak_s=0, success_percent=100, failure_percent=0)
 BAD, GOOD = "90.0.0", "90.1.0"
 METER = "1SGW0010000001"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.scenario.system_process import get_json, system
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(480)]
 
 WITHIN_S = 120.0
 

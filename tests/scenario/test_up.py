@@ -19,10 +19,10 @@ from tests.shared import shared_path
 
 from smgw.cli.decode_sml import run as decode_sml
 
-pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning"), pytest.mark.timeout(480)]
 urllib3.disable_warnings()
 
-FAST = ("--speed", "20000", "--timeout", "80")
+FAST = ("--speed", "20000", "--timeout", "180")
 CAPTURES = ["EMH_mME40-AE6AKF0K0", "ISKRA_MT691_eHZ-MS2020", "DrNeuhaus_SMARTY_ix-130"]
 
 
