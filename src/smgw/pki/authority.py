@@ -282,8 +282,8 @@ class Authority:
         if not self.certificate.not_valid_before_utc <= now < self.key_ends:
             raise DomainFault("pki.key_period", f"{self.name}: until {self.key_ends:%Y-%m-%d}")
         longest = min(profile.validity, self.certificate.not_valid_after_utc - now + BACKDATING)
-        if (validity or longest) > longest:
-            raise CertificateRejected("pki.validity", f"{validity.days} days")
+        if validity is not None and validity > longest:
+            raise CertificateRejected("pki.validity", f"{validity.days} days, at most {longest.days}")
         own = self.certificate.public_key()
         assert isinstance(own, ec.EllipticCurvePublicKey)
         builder = _builder(profile, subject, self.certificate.subject, key, own, now, validity or longest, self._module)
