@@ -50,6 +50,12 @@ def test_the_layout_decides_what_bit_14_means() -> None:
     assert "2 temporary error, value usable, if it is of layout fnn-old" in run("a004000020000000").stdout
 
 
+def test_the_older_layout_knows_no_wireless_meter() -> None:
+    assert facts("0002000510000004")["meter_kind"] == "oms"
+    old = facts("0002000510000004", "--layout", "fnn-old")
+    assert (old["meter_kind"], old["ptb"]) == ("fnn", 0)
+
+
 def test_one_word_alone_is_explained_alone() -> None:
     found = facts("20000000")
     assert (found["gateway"], found["meter"]) == (None, "00000004")

@@ -50,7 +50,7 @@ def run(text: str, *, layout: Layout, language: str, as_json: bool, out: TextIO)
 
 def explain(status: CombinedStatus, layout: Layout) -> dict[str, Any]:
     """Give everything that a status word says as plain values; the PTB rank holds for both layouts of the gateway's word."""
-    kind = meter_kind(status.gateway or 0, status.meter or 0)
+    kind = meter_kind(status.gateway or 0, status.meter or 0, layout)
     gateway, meter = status.gateway or 0, identification_of(kind) if status.meter is None else status.meter
     flags = [
         {"word": found.word, **found.flag._asdict(), "rank": int(found.flag.rank)}

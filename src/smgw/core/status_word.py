@@ -94,9 +94,12 @@ def oms_meter_word(extended: Sequence[int], status: int) -> int:
     return sum(int(f"{octet:08b}"[::-1], 2) << 8 * place for place, octet in enumerate(octets))
 
 
-def meter_kind(gateway_word: int, meter_word_value: int) -> MeterKind:
-    """Tell the layout of a meter's word: wireless by the gateway's bit 17, gas by the meter's bit 3, else electricity."""
-    if gateway_word & _WIRELESS:
+def meter_kind(gateway_word: int, meter_word_value: int, layout: Layout = Layout.V2) -> MeterKind:
+    """Tell the layout of a meter's word: wireless by the gateway's bit 17, gas by the meter's bit 3, else electricity.
+
+    The older layout of the gateway's word knows no wireless meters.
+    """
+    if layout is Layout.V2 and gateway_word & _WIRELESS:
         return MeterKind.WIRELESS
     return MeterKind.WIRED_GAS if meter_word_value & 0xFF == 0x8 else MeterKind.WIRED_ELECTRICITY
 
@@ -110,15 +113,10 @@ _MASKS = {
 
 def ptb_status(gateway_word: int, meter_word_value: int, layout: Layout = Layout.V2) -> PtbStatus:
     """Map both words to the PTB scale 0…4: the weightiest flag counts. Source: MEAS-01; 20-wan-crypto-pki 3.6."""
-    for rank, gateway_mask, meter_mask in _MASKS[layout, _kind_in(layout, gateway_word, meter_word_value)]:
+    for rank, gateway_mask, meter_mask in _MASKS[layout, meter_kind(gateway_word, meter_word_value, layout)]:
         if gateway_word & gateway_mask or meter_word_value & meter_mask:
             return rank
     return PtbStatus.NONE
-
-
-def _kind_in(layout: Layout, gateway_word: int, meter_word_value: int) -> MeterKind:
-    # The older layout knows no wireless meters.
-    return meter_kind(gateway_word if layout is Layout.V2 else 0, meter_word_value)
 
 
 class SetFlag(NamedTuple):
@@ -133,7 +131,7 @@ def flags_of(gateway_word: int, meter_word_value: int, layout: Layout = Layout.V
     """List what both words say, bit by bit; bits that no table defines are named `reserved`."""
     tables = (
         ("gateway", gateway_word, GATEWAY_FLAGS[layout]),
-        ("meter", meter_word_value, METER_FLAGS[_kind_in(layout, gateway_word, meter_word_value)]),
+        ("meter", meter_word_value, METER_FLAGS[meter_kind(gateway_word, meter_word_value, layout)]),
     )
     found = []
     for name, word, flags in tables:
