@@ -38,7 +38,7 @@ def events_of(step: str) -> list[tuple[str, str]]:
     """Give the events of a step that exist, with their logs."""
     from smgw.core.process_steps import PROCESSES
 
-    told = (one for process in PROCESSES if process.table for one in process.steps if one.step == step and one.exists)
+    told = (one for process in PROCESSES if process.table for one in process.steps if one.step == step)
     return list(dict.fromkeys((one.event, ", ".join(one.logs)) for one in told))
 
 

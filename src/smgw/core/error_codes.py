@@ -23,6 +23,12 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "sml.message_crc": ErrorCode("The checksum of an SML message does not match", _MESSAGE_HINT),
     "sml.structure": ErrorCode("An SML message is not well formed", _MESSAGE_HINT),
     "sml.semantic": ErrorCode("An SML message is well formed but breaks a rule of its kind", _MESSAGE_HINT),
+    "oms.structure": ErrorCode("A wireless meter's telegram is not well formed", _MESSAGE_HINT),
+    "oms.unprotected": ErrorCode("A wireless meter's telegram is not both encrypted and authenticated", "Have the meter set to security profile B (mode 7)."),
+    "oms.key": ErrorCode("There is no key for this wireless meter", "Put the meter's key, sealed for this gateway, into its profile."),
+    "oms.mac": ErrorCode("A wireless meter's telegram was changed, or the key in the profile is another", "Check the key; if it is right, somebody interferes."),
+    "oms.replayed": ErrorCode("A wireless meter's telegram came before", "Nothing, if a repeater is near; otherwise somebody replays it."),
+    "oms.value": ErrorCode("A wireless meter's telegram holds no main register", "Name a meter of electricity, heat, gas or water that sends its present amount."),
     "sml.encode": ErrorCode("A value can't be written as SML", "The detail names the element and what it can hold."),
     # identifiers and values
     "value.obis": ErrorCode("Not an OBIS code", "Write it as A-B:C.D.E*F, for example 1-0:1.8.0*255."),

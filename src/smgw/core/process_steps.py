@@ -1,8 +1,7 @@
 """Which step of the operating processes is logged where: every step of tables 1 to 5 of TR-03109-1 Annex VI that the gateway takes part in.
 
 The annex asks that all actions of gateway, administrator and service technician are logged (table 1 step 5.2, table 2 step 4.2, table 3
-steps 5.3, 5.6 and 5.7, table 4 step 4.4, table 5 step 4.1). A step whose process this program does not have yet is marked, so that whoever
-builds it finds its event ready.
+steps 5.3, 5.6 and 5.7, table 4 step 4.4, table 5 step 4.1).
 Source: LOG-01; TR-03109-1 Annex VI, chapters 2 to 7.
 """
 
@@ -19,8 +18,6 @@ class ProcessStep(NamedTuple):
     what: str
     event: str
     logs: tuple[Log, ...]
-    exists: bool = True
-    """The program has the process, and writes the event."""
 
 
 class Process(NamedTuple):
@@ -33,7 +30,6 @@ class Process(NamedTuple):
 
 
 _S, _C, _L = Log.SYSTEM, Log.CALIBRATION, Log.CONSUMER
-_NOT_YET = False
 
 PROCESSES: tuple[Process, ...] = (
     Process("Commissioning", 0, (
@@ -58,7 +54,7 @@ PROCESSES: tuple[Process, ...] = (
         ProcessStep("1.2.1", "line to the meters gone", "link_lost", (_S,)),
         ProcessStep("1.2.2", "accepts data only of meters with a profile", "meter_unknown", (_S,)),
         ProcessStep("1.2.3", "verifies the record, discards it when that fails", "telegram_rejected", (_S,)),
-        ProcessStep("1.2.4", "decrypts the record", "telegram_rejected", (_S,), _NOT_YET),
+        ProcessStep("1.2.4", "decrypts the record", "telegram_rejected", (_S,)),
         ProcessStep("1.3.1", "evaluates the application protocol", "telegram_rejected", (_S,)),
         ProcessStep("1.3.2", "checks the integrity of values", "reading_implausible", (_S, _C)),
         ProcessStep("1.3.2", "order of telegrams", "telegram_out_of_order", (_S,)),

@@ -44,6 +44,8 @@ class MeterProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     active: bool = True
     """False once the meter is taken away: it is expected no more, and what it sends is refused."""
     version: int = 1
+    sealed_key: str = ""
+    """A wireless meter's key, sealed for this gateway and this meter, hex; empty for a meter on a line of its own."""
 
 
 class CommunicationProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,6 +23,8 @@ class LinkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Referred to by meter profiles."""
     url: str
     """`serial:///dev/ttyUSB0?baud=9600`, `pty:///path`, `tcp://host:port` or `file:///path`."""
+    protocol: Literal["sml", "oms"] = "sml"
+    """What comes: SML that meters push, or telegrams of wireless meters (OMS), one to a line in hex, as a radio receiver writes them."""
 
 
 class AdministratorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

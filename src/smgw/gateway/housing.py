@@ -6,6 +6,7 @@ Source: LOG-01, ADM-06; TR-03109-1 Annex VI, table 4 step 1.1.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +41,14 @@ class HousingContact:
         with suppress(OSError):
             return self._value.read_bytes().strip() == b"1"
         return False
+
+
+def housing_work(place: str, journal: Journal, recorder: Recorder, device_id: str) -> list[tuple[str, Coroutine[object, object, None]]]:
+    """Give the work of watching the contact at a place, with its name; none where there is none.
+
+    Raises: ConfigError gateway.housing_contact.
+    """
+    return [("housing", watch_housing(HousingContact(Path(place)), journal, recorder, device_id))] if place else []
 
 
 async def watch_housing(contact: HousingContact, journal: Journal, recorder: Recorder, device_id: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from smgw.core.errors import IntegrityFault, SecurityFault, Unavailable
+from smgw.core.errors import IntegrityFault, PeerFault, SecurityFault, Unavailable
 from smgw.core.identifiers import DeviceId, meter_id_of
 from smgw.core.instant import ClockStatus, parse_time, period_floor
 from smgw.core.life_cycle import Mark
@@ -22,7 +22,7 @@ from smgw.core.state import Event as StateEvent
 from smgw.core.state import Permission, State
 from smgw.core.status_word import GATEWAY_OK, GatewayStatus
 from smgw.gateway import boot
-from smgw.gateway.acquisition import Acquisition, Event, Outcome, comparable, record_of
+from smgw.gateway.acquisition import Acquisition, Event, Outcome, Record, comparable, record_of
 from smgw.gateway.beginning import Beginning
 from smgw.gateway.clock import GatewayClock
 from smgw.gateway.config import GatewayConfig, GatewayFolder, LinkConfig
@@ -38,7 +38,7 @@ from smgw.gateway.han.journal_data import JournalData
 from smgw.gateway.han.ports import GatewayInfo, WanCertificates
 from smgw.gateway.han.server import RunningServer, start_consumer_server
 from smgw.gateway.han.technician import Post, TechnicianInterface
-from smgw.gateway.housing import HousingContact, watch_housing
+from smgw.gateway.housing import housing_work
 from smgw.gateway.key_desk import Desk, KeyDesk
 from smgw.gateway.leds import LampInputs, LampName, Pattern, leds_of, patterns_of
 from smgw.gateway.lifecycle import LifeKeeper
@@ -59,6 +59,7 @@ from smgw.gateway.wan.succession_channel import SuccessionChannel
 from smgw.gateway.wan.time_service import TimeKeeper
 from smgw.gateway.wan.wakeup import WakeUpReceiver
 from smgw.gateway.ways import service_of
+from smgw.gateway.wireless import Wireless
 from smgw.gateway.works import Workers
 from smgw.net.clock import ClockPort
 from smgw.net.identity import Identity, load_identity
@@ -109,6 +110,7 @@ class Gateway:
         self._dead = asyncio.Event()
         """Set once only a new start leads out of the state."""
         self.acquisition = Acquisition(lambda: self.clock.steps)
+        self._wireless = Wireless(self.journal)
         self.files = 0
         """Well-formed SML files received since the start, of known and unknown meters."""
         self.rejected: dict[tuple[str, str], int] = {}
@@ -296,23 +298,16 @@ class Gateway:
             ("technicians", run_while_allowed(self.states, Permission.SERVE_CONSUMER, self.technicians.run)),
             ("beginning", self.beginning.run()),
             ("firmware", self.firmware.run()),
-            *self._housing(),
+            *housing_work(self.config.housing_contact, self.journal, self.recorder, str(self.device_id)),
             *((f"link {link.name}", self._read(link, keeper.tried)) for link in self.config.links),
         ]
-
-    def _housing(self) -> list[tuple[str, Coroutine[object, object, None]]]:
-        """Give the work of watching the housing's contact, where there is one."""
-        if not self.config.housing_contact:
-            return []
-        contact = HousingContact(Path(self.config.housing_contact))
-        return [("housing", watch_housing(contact, self.journal, self.recorder, str(self.device_id)))]
 
     async def _read(self, link: LinkConfig, time_tried: asyncio.Event) -> None:
         """Read a link, once the clock had its chance to become valid: a first value without valid time would be marked for no need."""
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_TIME_S):
                 await time_tried.wait()
-        await LinkReader(link, self.clock, self.clock, self._on_file, self._on_reject, self._on_lost).run()
+        await LinkReader(link, self.clock, self.clock, self._on_file, self._on_reject, self._on_lost, self._on_telegram).run()
 
     def _boot(self) -> None:
         """Check program and store, log the start, and take up every meter where its series ended. Source: STATE-03, LOG-04."""
@@ -358,6 +353,17 @@ class Gateway:
         if record is None:
             self._on_reject(link, "sml.semantic")
             return
+        self._on_record(record, link)
+
+    def _on_telegram(self, octets: bytes, link: str, captured: datetime) -> None:
+        try:
+            record = self._wireless.take(octets, captured)
+        except PeerFault as fault:
+            self._on_reject(link, fault.code)
+        else:
+            self._on_record(record, link)
+
+    def _on_record(self, record: Record, link: str) -> None:
         self.files += 1
         if self._measures:
             self.store.commit(self.acquisition.receive(record, link, self.clock.status))

@@ -22,6 +22,7 @@ from smgw.tariff.contract_rules import PUSHED, SUPPORTED_TAF, check_contract
 from smgw.tariff.rules import PRICING
 from smgw.tariff.taf01 import MAX_REGISTERS as TAF1_REGISTERS
 
+MAX_SEALED_KEY = 4096
 PERIODS_S = frozenset({60, 300, 900, 1800, 3600})
 """Register periods that a profile may ask for: those that divide an hour. The end of a longer one would miss the local midnight, at which
 contracts and billing periods begin."""
@@ -79,6 +80,10 @@ def _check_meter(profile: MeterProfile, others: Sequence[MeterProfile]) -> None:
     _require(_is_text(profile.meter_id, 64), "meter_id: 1 to 64 characters")
     _require(_is_text(profile.link, 64), "link: the name of the line that the meter is connected to")
     _require(_is_hex(profile.server_id) and 0 < len(profile.server_id) <= 128, "server_id: lower-case hex, 64 octets at most")
+    _require(
+        not profile.sealed_key or (_is_hex(profile.sealed_key) and len(profile.sealed_key) <= MAX_SEALED_KEY),
+        f"sealed_key: lower-case hex, {MAX_SEALED_KEY} digits at most",
+    )
     _require(0 < len(profile.registers) <= MAX_REGISTERS, f"registers: name at least one, {MAX_REGISTERS} at most")
     codes = [register.code for register in profile.registers]
     _require(len(set(codes)) == len(codes), "registers: one OBIS code twice")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from smgw.core.errors import SmgwError
@@ -10,12 +10,14 @@ from smgw.core.instant import Clock
 from smgw.gateway.config import LinkConfig
 from smgw.net.clock import ClockPort
 from smgw.net.links import open_link
-from smgw.protocol.sml_stream import SmlFileReceived, SmlFileRejected, SmlStream
+from smgw.protocol.oms_stream import OmsReceived, OmsRejected, OmsStream
+from smgw.protocol.sml_stream import SmlEvent, SmlFileReceived, SmlStream
 
 RECONNECT_FIRST = timedelta(seconds=1)
 RECONNECT_LAST = timedelta(seconds=60)
 
 FileHandler = Callable[[SmlFileReceived, str, datetime], None]
+TelegramHandler = Callable[[bytes, str, datetime], None]
 RejectHandler = Callable[[str, str], None]
 """Called with the link's name and the code of what was wrong."""
 
@@ -50,6 +52,7 @@ class LinkReader:
         on_file: FileHandler,
         on_reject: RejectHandler,
         on_lost: RejectHandler,
+        on_telegram: TelegramHandler = lambda *_: None,
     ) -> None:
         self._link = link
         self._clock = clock
@@ -57,6 +60,7 @@ class LinkReader:
         self._on_file = on_file
         self._on_reject = on_reject
         self._on_lost = on_lost
+        self._on_telegram = on_telegram
 
     async def run(self) -> None:
         """Read until cancelled; a lost link is opened again, with growing pauses."""
@@ -74,7 +78,8 @@ class LinkReader:
 
     async def _read(self) -> None:
         link = await open_link(self._link.url)
-        stream, arrivals = SmlStream(), ArrivalTimes()
+        stream: SmlStream | OmsStream = OmsStream() if self._link.protocol == "oms" else SmlStream()
+        arrivals = ArrivalTimes()
         try:
             while data := await link.read():
                 with self._clock.hold():
@@ -85,9 +90,12 @@ class LinkReader:
         finally:
             link.close()
 
-    def _handle(self, events: list[SmlFileReceived | SmlFileRejected], arrivals: ArrivalTimes) -> None:
+    def _handle(self, events: Sequence[SmlEvent | OmsReceived | OmsRejected], arrivals: ArrivalTimes) -> None:
         for event in events:
-            if isinstance(event, SmlFileReceived):
-                self._on_file(event, self._link.name, arrivals.of(event.offset))
-            else:
-                self._on_reject(self._link.name, f"sml.{event.reason}")
+            match event:
+                case SmlFileReceived():
+                    self._on_file(event, self._link.name, arrivals.of(event.offset))
+                case OmsReceived():
+                    self._on_telegram(event.octets, self._link.name, arrivals.of(event.offset))
+                case _:
+                    self._on_reject(self._link.name, f"{self._link.protocol}.{event.reason}")

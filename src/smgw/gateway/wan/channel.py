@@ -74,6 +74,10 @@ class ManagementChannel:
         """Close the open channel once the present request is answered."""
         self._breaking_up = self.connected
 
+    def _is_breaking_up(self) -> bool:
+        """Tell whether the channel is to be closed; asked anew after each wait."""
+        return self._breaking_up
+
     def hang_up(self) -> None:
         """Close the open channel at once: whoever is at its other end has nothing to say any more."""
         self._breaking_up = self.connected
@@ -142,7 +146,7 @@ class ManagementChannel:
         limit = asyncio.create_task(self._clock.sleep_until(self._clock.now() + SESSION_LIMIT))
         try:
             while not (server.is_over or self._breaking_up) and (data := await _read_before(limit, channel)):
-                if self._breaking_up:
+                if self._is_breaking_up():
                     # What came in the very moment in which somebody else became the administrator.
                     break
                 with self._clock.hold():

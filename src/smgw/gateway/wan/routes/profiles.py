@@ -19,6 +19,7 @@ from smgw.core.profiles import (
 from smgw.gateway.contracts import contract_terms
 from smgw.gateway.evaluation import PORTAL
 from smgw.gateway.wan.context import Call, Context, Outcome, Routes
+from smgw.gateway.wireless import keep_key
 from smgw.pki.profile_rules import check_profile
 
 
@@ -33,6 +34,9 @@ def _put_profile(context: Context, call: Call) -> Outcome:
     installed = {name: context.journal.profiles(name) for name in PROFILE_KINDS}
     installed["evaluation"] = list(contract_terms(context.journal))
     check_profile(profile, installed, call.now)
+    if isinstance(profile, MeterProfile):
+        before = next((held for held in installed[kind] if profile_key(held) == profile.meter_id), None)
+        keep_key(context.journal, profile, before if isinstance(before, MeterProfile) else None, context.module, context.recipient)
     context.journal.put_profile(profile, call.document, call.now)
     context.recorder.record(
         "profile_installed", subject=context.administrator_name, kind=kind, id=profile_key(profile), version=profile.version
