@@ -72,6 +72,9 @@ def test_a_gateway_is_commissioned_on_the_command_line(tmp_path: Path) -> None:
     waiting = Exchanges(books.store, books.audit, books.inventory).under_way(DEVICE)
     books.close()
     assert waiting is not None and waiting.reason == "personalisation"
+    soon = ("announce-end", DEVICE, "--data", administrator.path, "--at")
+    assert call(administrator_life.app, *soon, "2020-03-01T12:00:00Z", code=1)["code"] == "lifecycle.notice"
+    assert call(administrator_life.app, *soon, "2099-03-01T12:00:00Z")["ends_at"] == "2099-03-01T12:00:00Z"
     emt = tmp_path / "emt.pem"
     emt.write_bytes(participant_identity().triple.to_pem())
     assert call(administrator_life.app, "enrol", DEVICE, "--seal", emt, "--data", administrator.path, code=5)["code"] == "pki.role"

@@ -1,6 +1,6 @@
 """`smgw administrator life`: a gateway's first file, its enrolment, the exchange of its keys, and its end."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -105,7 +105,10 @@ def announce_end_command(
 ) -> None:
     """Announce a gateway's end to its consumers, so that they fetch and keep what is theirs."""
     with local_books(data, as_json) as books:
-        ends_at = utc_text(moment_of(at))
+        moment = moment_of(at)
+        ends_at = utc_text(moment)
+        if moment < _now() + timedelta(hours=24):
+            raise DomainFault("lifecycle.notice", ends_at)
         if books.inventory.gateway(device) is None:
             raise DomainFault("administrator.unknown_gateway", device)
         order = JobOrder(device, "POST", "life/announce-end", {"at": ends_at})
