@@ -129,6 +129,18 @@ def test_a_message_that_openssl_encrypted_is_signed_by_us_or_by_openssl_and_open
     assert smgw(lab, "open", "again.cms", "opened", *FOR_US, "--signer", "sig.pem", "--accept", "rfc5753") == CONTENT
 
 
+def test_an_encrypted_message_signed_with_its_content_info_is_refused_by_name(lab: Lab) -> None:
+    """As it comes of `openssl cms -encrypt | openssl cms -sign`: RFC 5652 has the bare structure inside."""
+    encrypted = smgw(lab, "seal", "content", "encrypted.cms", "--to", "enc.pem", "--layer", "encrypted", "--profile", "rfc5753")
+    for kind, told in ((AUTH_ENVELOPED, "ContentInfo of its own"), ("1.2.840.113549.1.7.1", "of another type")):
+        signing = ("-sign", "-nodetach", "-outform", "DER", "-signer", "sig.pem", "-inkey", "sig.key", "-md", lab.curve.digest)
+        (lab.folder / "nested.cms").write_bytes(lab.openssl(*signing, "-econtent_type", kind, content=encrypted))
+        files = {name: str(lab.folder / name) for name in ("enc.key", "enc.pem", "sig.pem", "nested.cms")}
+        opening = ("--key", files["enc.key"], "--certificate", files["enc.pem"], "--signer", files["sig.pem"], "--accept", "rfc5753")
+        result = CliRunner().invoke(app, ["open", files["nested.cms"], *opening])
+        assert (result.exit_code, told in result.stderr) == (4, True)
+
+
 def test_what_openssl_writes_in_pem_is_read_too(lab: Lab, tmp_path: Path) -> None:
     message = lab.openssl(
         "-sign", "-nodetach", "-outform", "PEM", "-signer", "sig.pem", "-inkey", "sig.key", "-md", lab.curve.digest, content=CONTENT

@@ -148,7 +148,20 @@ def read(data: bytes) -> Envelope:
 
     Raises: DecodeFault cms.structure, SecurityFault cms.algorithm, LimitFault cms.size.
     """
-    return _check(decode(AuthEnvelopedData, data))
+    try:
+        return _check(decode(AuthEnvelopedData, data))
+    except DecodeFault as problem:
+        if _is_content_info(data):
+            raise DecodeFault("cms.structure", "AuthEnvelopedData in a ContentInfo of its own, within another") from problem
+        raise
+
+
+def _is_content_info(data: bytes) -> bool:
+    try:
+        decode(AuthEnvelopedContentInfo, data)
+    except DecodeFault:
+        return False
+    return True
 
 
 def read_content_info(data: bytes) -> Envelope:
