@@ -6,7 +6,6 @@ They stand in the configuration; what is changed here is written there, so both 
 import asyncio
 import re
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -101,8 +100,8 @@ class Channels:
                     if wanted.get(name) != channel:
                         del running[name]
                         task.cancel()
-                        with suppress(asyncio.CancelledError):
-                            await task
+                        # To await the task itself would mix its end with ours.
+                        await asyncio.wait({task})
                 for name in wanted.keys() - running.keys():
                     running[name] = (wanted[name], asyncio.create_task(tell(wanted[name])))
                 await self._changed.wait()
