@@ -3,12 +3,15 @@ from pathlib import Path
 
 import pytest
 from tests.storage.samples import METER, START, consumer_profile, entry, register, signed
+from tests.storage.signing import SIGNER
 from typer.testing import CliRunner, Result
 
 from smgw.cli.journal import app, open_gateway_journal
 from smgw.core.errors import ConfigError, UsageError
 from smgw.core.log_event import Log
+from smgw.gateway.boot import ANCHORED, BootRecord, noting_seals, save_record
 from smgw.gateway.config import GatewayFolder
+from smgw.net.clock import ManualClock
 from smgw.security.secret_file import create_secret
 from smgw.security.software import SoftwareModule
 from smgw.storage.database import Database
@@ -58,6 +61,28 @@ def test_a_broken_chain_ends_with_exit_code_5_and_its_place(data: Path, key: tup
     assert json.loads(result.stdout) == {"ok": False, "code": "journal.chain", "detail": "readings: row 17 was altered"}
     assert "journal.chain: readings: row 17 was altered" in result.stderr
     assert run("verify", "--data", data).exit_code == 5
+
+
+def test_a_journal_that_was_set_back_ends_with_exit_code_5(data: Path, key: tuple[Path, bytes]) -> None:
+    folder = GatewayFolder(data)
+    older = folder.journal.read_bytes()
+    with Journal.open(folder.journal, key[1]) as journal:
+        journal.seal_by(SIGNER, ManualClock(START))
+        journal.append_log([entry(2)])
+        journal.seal_ends()
+        save_record(folder, noting_seals(BootRecord(), journal))
+        journal.set_state(ANCHORED, b"1")
+    newer = folder.journal.read_bytes()
+    try:
+        assert run("verify", "--data", data).exit_code == 0
+        folder.journal.write_bytes(older)
+        result = run("verify", "--data", data, "--json")
+        assert (result.exit_code, json.loads(result.stdout)["code"]) == (5, "boot.set_back")
+        folder.journal.write_bytes(newer)
+    finally:
+        folder.boot.unlink()
+    result = run("verify", "--data", data, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["detail"]) == (5, "boot.json was lost or emptied, so nobody can tell")
 
 
 def test_a_folder_without_gateway_is_said_so(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from smgw.core.log_event import Log
 from smgw.core.profiles import PROFILE_KINDS, profile_key
 from smgw.core.quantity import Quantity, unit_symbol
 from smgw.core.status_word import to_hex_msb_first
+from smgw.gateway.boot import check_not_set_back, load_record
 from smgw.gateway.config import GatewayFolder
 from smgw.gateway.exports import ExportFormat, ExportRequest
 from smgw.gateway.journal_signature import verify_statements
@@ -102,6 +103,7 @@ def verify_command(
 ) -> None:
     """Recompute every hash of every chain, and check signatures where certificates are given.
 
+    In a gateway's folder it is also checked that the journal was not set back to an earlier state of itself.
     An exported file is checked offline: the gateway's signature over it, the certificate's path, chains, seals and readings. Without
     --certificate only its chains are. Exit code 0: intact, 5: broken, with the place.
     """
@@ -120,8 +122,10 @@ def verify_command(
                 chains = verify_export(bounded_lines(file.readline))
             facts = {"signatures": "not checked: name --certificate and --trust"}
         else:
+            record = load_record(GatewayFolder(data))
             with open_gateway_journal(data) as journal:
                 report = journal.verify()
+                check_not_set_back(journal, record)
                 held = _own_certificates(data, certificate or [])
                 facts = {"signatures": verify_statements(journal, held) if held else "not checked: the gateway has no certificate"}
             chains = export_chains(report.chains)

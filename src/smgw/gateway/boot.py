@@ -173,8 +173,16 @@ def _check_store(subject: Subject) -> None:
     if record.walk_owed:
         verify_completely(journal, subject.identity)
     journal.verify_recent(check)
+    check_not_set_back(journal, record)
+
+
+def check_not_set_back(journal: Journal, record: BootRecord) -> None:
+    """Compare how far the journal reaches with what is remembered outside of it.
+
+    Beside a running gateway the record has to be read before the journal is opened. Raises: IntegrityFault boot.set_back.
+    """
     if not record.seals and journal.get_state(ANCHORED) is not None:
-        raise IntegrityFault("boot.set_back", f"{subject.folder.boot.name} was lost or emptied, so nobody can tell")
+        raise IntegrityFault("boot.set_back", "boot.json was lost or emptied, so nobody can tell")
     known = journal.seal_hash(record.seals)
     if record.seals and (known is None or known.hex() != record.seal_hash):
         raise IntegrityFault("boot.set_back", f"seal {record.seals} is missing or another")
