@@ -119,7 +119,9 @@ PEERS: dict[str, tuple[str, ...]] = {
     "an administrator that sends too much": (
         "tests/gateway/wan/test_hostile_administrator.py::test_a_command_beyond_its_size_is_refused_whole",
         f"{_MANAGEMENT}test_the_number_of_commands_in_ten_minutes_is_bounded",
+        "tests/gateway/test_pending.py::test_only_so_many_commands_are_under_way_and_one_too_many_leaves_nothing",
     ),
+    "an administrator that sends a gateway elsewhere": ("tests/gateway/test_pending.py::test_a_result_is_never_sent_anywhere_else",),
     "an administrator that contradicts itself": (
         f"{_MANAGEMENT}test_a_profile_that_contradicts_others_is_refused_whole",
         f"{_MANAGEMENT}test_an_older_version_is_refused",
@@ -134,6 +136,10 @@ PEERS: dict[str, tuple[str, ...]] = {
         "tests/administrator/test_administrator_management.py::test_a_gateway_that_shows_another_certificate_than_the_one_on_file_is_refused",
         "tests/administrator/api/test_gateways.py::test_a_gateway_may_say_anything_of_itself",
         "tests/administrator/api/test_logs.py::test_what_is_no_log_counts_for_nothing",
+        "tests/administrator/test_results.py::test_what_is_not_this_gateways_result_of_this_job_changes_nothing",
+        "tests/administrator/test_results.py::test_a_gateway_can_not_end_the_job_of_another",
+        "tests/administrator/test_results.py::test_a_replayed_result_is_confirmed_and_counts_for_nothing",
+        "tests/administrator/test_results.py::test_what_a_gateway_lets_us_keep_is_json_through_and_through",
         "tests/playbook/test_change_of_administrator.py::test_a_gateway_that_is_not_as_promised_stays_with_its_administrator",
     ),
     "an authority that mis-issues": (
