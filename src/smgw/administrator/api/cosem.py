@@ -23,7 +23,7 @@ class NewCosemCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: Method
     address: Address
     """With its query, for example `/cosem/ldevs`; see docs/cosem.md."""
-    xml: Annotated[str, msgspec.Meta(max_length=1 << 19)] = ""
+    xml: Annotated[str, msgspec.Meta(max_length=250_000)] = ""
     """Body of what is written or called."""
     range: Annotated[str, msgspec.Meta(max_length=40)] = ""
     """Which octets of the answer's XML: `bytes=0-65535`."""

@@ -27,6 +27,7 @@ _REFUSALS = {
     "403": "The role is missing.",
     "404": "There is nothing of that name.",
     "409": "A rule forbids it.",
+    "413": "The body is too long.",
     "503": "The store takes nothing for the moment.",
 }
 
