@@ -5,11 +5,16 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.administrator.interface_parts import Thread
-from tests.gateway.gateway_parts import GATEWAY_ID, communication_profile, gateway_identity, participant_identity
+from tests.gateway.gateway_parts import GATEWAY_ID, START, communication_profile, gateway_identity, participant_identity
+from tests.playbook.life_system import make_administrator
 from typer.testing import CliRunner, Result
 
+from smgw.administrator.books import open_books
+from smgw.administrator.config import AdministratorConfig
 from smgw.cli.administrator import app
+from smgw.codec.cms import authenveloped
 from smgw.core.profiles import PROFILE_KINDS, CommunicationProfile, ConsumerProfile
+from smgw.security.content import decrypt_envelope
 
 
 @pytest.fixture
@@ -101,3 +106,30 @@ def test_a_partner_is_made_from_its_certificates(tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, words)
     assert (refused.exit_code != 0, "a market participant's TLS certificate" in refused.output) == (True, True)
     assert CliRunner().invoke(app, [*words[:4], str(tmp_path / "none"), *words[5:]]).exit_code != 0
+
+
+SERVER_ID, KEY = "019315785634123307", "000102030405060708090a0b0c0d0e0f"
+
+
+@pytest.mark.req("ADM-02", "LMN-01")
+def test_a_wireless_meters_key_is_sealed_for_its_gateway(files: Path) -> None:
+    folder = make_administrator(files / "gwa")
+    folder.save(AdministratorConfig("test.GWA"))
+    own, books = gateway_identity(), open_books(folder.inventory)
+    books.inventory.add_gateway(GATEWAY_ID, own.triple.tls, own.triple.sig, own.triple.enc, START, "test")
+    books.close()
+    file = files / "meter.key"
+    file.touch(0o600)
+
+    def seal(key: str, gateway: str = GATEWAY_ID) -> Result:
+        file.write_text(key + "\n")
+        words = ["template", "meter-key", gateway, "--server-id", SERVER_ID, "--key", str(file)]
+        return CliRunner().invoke(app, [*words, "--data", str(folder.path), "--json"])
+
+    result = seal(KEY)
+    assert result.exit_code == 0, result.output
+    assert KEY not in result.output
+    envelope = authenveloped.read(bytes.fromhex(msgspec.json.decode(result.stdout)["sealed_key"]))
+    assert decrypt_envelope(envelope, module=own.module, recipient=own.recipient).hex() == SERVER_ID + KEY
+    for bad in (seal(KEY[:-2]), seal("no hex"), seal(KEY, "ESGW0000000099")):
+        assert bad.exit_code != 0 and msgspec.json.decode(bad.stdout)["code"] in ("oms.key", "administrator.unknown_gateway")

@@ -60,7 +60,7 @@ TABLE: dict[str, Ways] = {
     ),
     "make profiles of a template": Ways(
         no("a template takes files and passwords of many people"), no("a program puts profiles; templates are a help for people"),
-        "template list, template fill, template partner",
+        "template list, template fill, template partner, template meter-key",
     ),
     "list commands": Ways(G, "get_gateways_device_id_jobs", "job list"),
     "see a command": Ways(f"{G}/jobs/{{number}}", "get_jobs_number", "job show"),

@@ -12,12 +12,26 @@ import typer
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from smgw.administrator.client import Client
+from smgw.administrator.meter_keys import seal_meter_key
 from smgw.administrator.profile_check import check_profile
 from smgw.administrator.profile_templates import TEMPLATES, Consumer, Order, fill
-from smgw.cli.administrator_parts import AsJson, DataFolder, TokenFile, Url, asking, faults_shown, print_json, say, show_table
+from smgw.cli.administrator_parts import (
+    AsJson,
+    DataFolder,
+    TokenFile,
+    Url,
+    asking,
+    faults_shown,
+    local_books,
+    print_json,
+    say,
+    show_facts,
+    show_table,
+)
 from smgw.cli.option_values import moment_of
 from smgw.core.errors import ConfigError, DomainFault
 from smgw.core.profiles import PROFILE_KINDS, CommunicationProfile, Profile, profile_key
+from smgw.net.identity import open_module
 from smgw.pki.triple import read_certificates, triple_of
 from smgw.protocol.digest_auth import CONSUMER_REALM, Algorithm, ha1
 from smgw.security.secret_file import load_secret
@@ -86,6 +100,27 @@ def fill_template(
             address = "/".join(quote(part, safe="") for part in (put, "profiles", _kind(profile), profile_key(profile)))
             client.ask("PUT", f"/gateways/{address}", msgspec.to_builtins(profile))
     say(f"{put} shall hold {len(new)} profiles more; {len(profiles) - len(new)} it shall hold already")
+
+
+@app.command("meter-key")
+def seal_key(
+    gateway: Annotated[str, typer.Argument(help="Device id of the gateway that hears the meter.")],
+    server_id: Annotated[str, typer.Option(help="The meter's server id, as in its profile: 01, then its address in hex.")],
+    key: Annotated[Path, typer.Option(help="File with the meter's key in hex, readable by its owner alone.", metavar="FILE")],
+    data: DataFolder,
+    as_json: AsJson = False,
+) -> None:
+    """Seal a wireless meter's key for its gateway, and print what goes into the profile as `sealed_key`."""
+    with local_books(data, as_json) as books:
+        known = books.inventory.gateway(gateway)
+        if known is None:
+            raise DomainFault("administrator.unknown_gateway", gateway)
+        try:
+            octets, meter = bytes.fromhex(load_secret(key).decode("ascii")), bytes.fromhex(server_id)
+        except ValueError as problem:
+            raise ConfigError("oms.key", "neither key nor server id may be anything but hex") from problem
+        sealed = seal_meter_key(meter, octets, known.enc, open_module(data))
+    show_facts({"gateway": gateway, "server_id": meter.hex(), "sealed_key": sealed}, as_json)
 
 
 @app.command("partner")
