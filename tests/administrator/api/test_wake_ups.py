@@ -63,3 +63,36 @@ async def test_a_gateway_is_called_and_the_wait_is_counted(desk: Desk) -> None:
                 assert await caller.ask("POST", PATH, token) == (200, {"device_id": GATEWAY_ID, "waited_ms": 0})
             counted = (await caller.ask("GET", "/wake-ups", token))[1]
     assert (counted["calls"], counted["answered"], counted["given_up"]) == (2, 1, 1)
+
+
+async def test_a_call_that_nobody_waits_for_is_made_at_the_next_look(desk: Desk) -> None:
+    token = add_user(desk.books, "anna", Role.OPERATOR)
+    assert desk.office.caller is not None
+    service = desk.office.caller.service
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
+        gateway.bind(("127.0.0.1", 0))
+        gateway.setblocking(False)
+        calls = asyncio.create_task(service.run(list, look_s=0.01))
+        async with served(desk) as caller:
+            place = {"host": "127.0.0.1", "port": gateway.getsockname()[1]}
+            await caller.ask("PUT", PATH, token, place)
+            assert await caller.ask("POST", f"{PATH}?wait=false", token) == (200, {"device_id": GATEWAY_ID, "waited_ms": None})
+            async with asyncio.timeout(10):
+                await asyncio.get_running_loop().sock_recv(gateway, 200)
+            status, state = await caller.ask("GET", f"{PATH}/calls", token)
+            assert status == 200 and [one["state"] for one in state["calls"]] in (["calling"], ["given_up"])
+        calls.cancel()
+
+
+@pytest.mark.req("ADM-02")
+async def test_under_four_eyes_an_address_waits_for_a_second_person(desk: Desk) -> None:
+    desk = desk._replace(four_eyes=frozenset({"wake-up"}))
+    tokens = [add_user(desk.books, name, Role.OPERATOR, Role.APPROVER) for name in ("anna", "bob")]
+    wanted = {"host": "gateway.example", "port": 15200, "set_gateway": True}
+    async with served(desk) as caller:
+        status, proposal = await caller.ask("PUT", PATH, tokens[0], wanted)
+        assert (status, proposal["kind"], proposal["deed"]) == (202, "wake-up", "wake-up")
+        assert (await caller.ask("GET", PATH, tokens[0]))[1]["error"] == "wakeup.address"
+        assert (await caller.ask("POST", f"/proposals/{proposal['id']}/approve", tokens[1]))[0] == 200
+        assert (await caller.ask("GET", PATH, tokens[0]))[1]["port"] == 15200
+    assert [(job.resource, job.created_by) for job in desk.books.jobs.waiting(GATEWAY_ID)] == [("rts/wake-up", "anna")]
