@@ -117,7 +117,7 @@ async def running(bench: Bench) -> AsyncIterator[None]:
 
 
 async def pass_time(bench: Bench, time: timedelta) -> None:
-    await bench.base.advance_to(bench.base.now() + time, patience_s=30)
+    await bench.base.advance_to(bench.base.now() + time, patience_s=60)
 
 
 @pytest.mark.req("STATE-03")

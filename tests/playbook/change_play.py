@@ -121,7 +121,7 @@ class Play:
 
     async def move_to(self, moment: datetime) -> None:
         """Move the time, and let everything happen that this causes."""
-        await self.life.clock.advance_to(moment, patience_s=30)
+        await self.life.clock.advance_to(moment, patience_s=60)
 
     def end(self) -> datetime:
         """Give the end of the present quarter-hour."""

@@ -200,7 +200,7 @@ def test_a_change_that_nobody_completes_is_given_up_in_time(tmp_path: Path) -> N
         books.successions.begin(Change(DEVICE_ID, "outgoing", NEW, "wanted", document, utc_text(UNTIL), "", ""), now, "operator")
         books.close()
         await life.until(lambda: outgoing(life) == "announced")
-        await life.clock.advance_to(UNTIL, patience_s=30)
+        await life.clock.advance_to(UNTIL, patience_s=60)
         await life.stop()
         events = logged(life)
         assert events.index("administrator_change_failed") < events.index("administrator_change_aborted")

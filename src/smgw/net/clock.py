@@ -304,7 +304,7 @@ class ManualClock(_VirtualClock):
         self._ledger = OctetLedger()
         self._idle = asyncio.Event()
 
-    async def advance_to(self, moment: datetime, patience_s: float = 10.0) -> None:
+    async def advance_to(self, moment: datetime, patience_s: float = 60.0) -> None:
         """Move to `moment`, stopping at each wake-up on the way until all it caused is done.
 
         Raises: TimeoutError when something stays busy, held or under way for `patience_s` of real time.

@@ -45,7 +45,7 @@ class Pacemaker:
     Use as an asynchronous context manager, or `open` and `close`.
     """
 
-    def __init__(self, socket_path: Path, start: datetime, speed: float, patience_s: float = 5.0) -> None:
+    def __init__(self, socket_path: Path, start: datetime, speed: float, patience_s: float = 20.0) -> None:
         if not speed > 0 or len(os.fsencode(socket_path)) > 100:
             raise ConfigError("clock.spec", f"speed {speed}, {socket_path}")
         self.forced = 0
