@@ -111,7 +111,7 @@ def test_a_partner_is_made_from_its_certificates(tmp_path: Path) -> None:
 SERVER_ID, KEY = "019315785634123307", "000102030405060708090a0b0c0d0e0f"
 
 
-@pytest.mark.req("ADM-02", "LMN-01")
+@pytest.mark.req("ADM-02", "LMN-04")
 def test_a_wireless_meters_key_is_sealed_for_its_gateway(files: Path) -> None:
     folder = make_administrator(files / "gwa")
     folder.save(AdministratorConfig("test.GWA"))

@@ -8,7 +8,7 @@ from smgw.codec.oms import Amount, main_register, open_telegram, read_telegram, 
 from smgw.core.errors import DecodeFault, PeerFault, SecurityFault
 from smgw.core.obis import Obis
 
-pytestmark = pytest.mark.req("LMN-01", "LMN-04", "LMN-05")
+pytestmark = pytest.mark.req("LMN-04")
 
 KEY = bytes(range(16))
 # CEN/TR 17167 F.3, a gas meter of profile B: number 12345678, counter 0xAB3; the length is that without check sequences.

@@ -23,7 +23,7 @@ from smgw.gateway.wireless import Wireless, keep_key
 from smgw.net.clock import ManualClock
 from smgw.net.links import open_pty
 
-pytestmark = [pytest.mark.req("LMN-01", "LMN-03", "LMN-04"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.req("LMN-03", "LMN-04", "LMN-05"), pytest.mark.timeout(60)]
 
 KEY, OTHER_KEY = bytes(range(16)), bytes(16)
 SERVER_ID = bytes.fromhex("019315785634123307")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from smgw.protocol.oms_stream import MAX_LINE, OmsReceived, OmsRejected, OmsStream
 
-pytestmark = pytest.mark.req("LMN-01", "LMN-04")
+pytestmark = pytest.mark.req("LMN-04")
 
 
 def test_lines_are_telegrams_with_their_place_in_the_stream() -> None:

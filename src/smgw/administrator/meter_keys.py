@@ -1,6 +1,6 @@
 """Seal a wireless meter's key for the one gateway that may use it; the result goes into the meter's profile.
 
-Source: LMN-01, ADM-02, ADM-11.
+Source: ADM-02, ADM-11, LMN-04.
 """
 
 from cryptography import x509

@@ -3,7 +3,7 @@
 A telegram is verified first, then decrypted, then read; each has its own reason to refuse it. Both session keys come from the meter's key
 and a counter by AES-CMAC, so a key never encrypts two telegrams. What comes in clear, or is encrypted but not authenticated, is refused.
 The check sequences of the radio layer are the receiver's affair; octets here have none.
-Source: LMN-01, LMN-04; 10-lmn-meter-protocols 4.1, 9.1; OMS Specification Volume 2 issue 4, EN 13757-3, -4 and -7.
+Source: LMN-04; 10-lmn-meter-protocols 4.1, 9.1; OMS Specification Volume 2 issue 4, EN 13757-3, -4 and -7.
 """
 
 import hmac

@@ -2,7 +2,7 @@
 
 A profile carries its meter's key sealed for this gateway, so nobody on the way or in front of a screen can read it. It is opened when the
 profile is installed, and kept in the journal, which is encrypted.
-Source: LMN-01, LMN-03, LMN-04; TR-03109-1 Annex VI, table 1 steps 2.2 to 2.4.
+Source: LMN-03, LMN-04, LMN-05; TR-03109-1 Annex VI, table 1 steps 2.2 to 2.4.
 """
 
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Cut what a radio receiver writes into telegrams: one to a line, in hex, its check sequences already verified and taken out.
 
 What stands in a line before the last `;0x` is the receiver's own (time, signal strength) and passed over. An empty line says nothing.
-Source: LMN-01, LMN-04; 10-lmn-meter-protocols 4.1.
+Source: LMN-04; 10-lmn-meter-protocols 4.1.
 """
 
 from msgspec import Struct
