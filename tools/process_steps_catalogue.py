@@ -160,7 +160,11 @@ ROWS: tuple[Row, ...] = (
         "sees whether deliveries work",
         (_FOUND,),
     ),
-    Row("2.4.4", "administrator, gateway, participant", "keep data as long as they must and delete it then"),
+    Row(
+        "2.4.4",
+        "administrator, gateway, participant",
+        "keep data as long as they must; the gateway deletes it then by its rules, the others keep what was delivered to them",
+    ),
     Row("3.1.1", ADMINISTRATOR, "has what it needs to know", why_no_test=_MARKET),
     Row(
         "3.2.1",
