@@ -42,6 +42,7 @@ PROPOSING: dict[str, str] = {
 """Command that must become a proposal -> its words."""
 HARMLESS = {
     "succession infrastructure": "it tells the administrator that made the offer, sealed, and changes nothing",
+    "template meter-key": "it seals a key for a profile that is put later",
     "succession confirm": "it notes what has already happened",
     "succession list": "it shows", "life list": "it shows", "audit list": "it shows", "audit verify": "it shows",
     "audit export": "it shows", "user list": "it shows", "backup": "it changes nothing",
