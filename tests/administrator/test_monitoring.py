@@ -19,6 +19,7 @@ from smgw.administrator.config import MonitoringConfig
 from smgw.administrator.inventory import GatewayStatus
 from smgw.administrator.monitoring import RULES, Facts, Finding, Incident, Incidents, Watch, find, monitor
 from smgw.administrator.store import Store
+from smgw.administrator.succession import Change
 from smgw.administrator.wakeup import Address
 from smgw.core.errors import Unavailable
 from smgw.core.instant import utc_text
@@ -149,7 +150,7 @@ def test_what_tells_of_an_incident_counts_with_it_or_not_at_all(tmp_path: Path) 
 
 
 def watch_of(books: Books) -> Watch:
-    return Watch(books.inventory, books.alarms, books.campaigns, books.wake_ups, books.incidents, books.jobs)
+    return Watch(books.inventory, books.alarms, books.campaigns, books.wake_ups, books.incidents, books.jobs, books.successions)
 
 
 def notice(at: datetime) -> Notice:
@@ -171,6 +172,22 @@ def test_facts_come_from_the_books(tmp_path: Path) -> None:
     books.alarms.acknowledge(1, START, "anna")
     facts = watch_of(books).facts(START)
     assert (facts.given_up, facts.alarms) == (frozenset(), [])
+    books.close()
+
+
+def test_a_gateway_that_was_handed_over_is_nobody_to_miss(tmp_path: Path) -> None:
+    books = open_books(tmp_path / "inventory.db")
+    add_gateway(books.inventory)
+    books.inventory.note_contact(GATEWAY_ID, START, "normal", b"{}")
+    late = START + timedelta(hours=1)
+
+    def missed() -> list[str]:
+        return [finding.rule for finding in find(watch_of(books).facts(late), DEFAULT)]
+
+    books.successions.begin(Change(GATEWAY_ID, "outgoing", "new.GWA", "announced", b"", utc_text(late), "", ""), START, "anna")
+    assert missed() == ["silent"]
+    books.successions.move(GATEWAY_ID, "handed_over", START, "anna")
+    assert missed() == []
     books.close()
 
 

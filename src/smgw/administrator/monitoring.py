@@ -19,6 +19,7 @@ from smgw.administrator.config import MonitoringConfig
 from smgw.administrator.inventory import GatewayStatus, Inventory
 from smgw.administrator.jobs import Jobs
 from smgw.administrator.store import Store
+from smgw.administrator.succession import Successions
 from smgw.administrator.wakeup import WakeUps
 from smgw.core.errors import SmgwError
 from smgw.core.instant import parse_time, utc_text
@@ -238,10 +239,12 @@ class Watch(NamedTuple):
     wake_ups: WakeUps
     incidents: Incidents
     jobs: Jobs
+    successions: Successions
 
     def facts(self, now: datetime) -> Facts:
         """Gather what the rules look at."""
-        fleet = self.inventory.status(now)
+        given_away = self.successions.given_away()
+        fleet = [one for one in self.inventory.status(now) if one.device_id not in given_away]
         newest = self.campaigns.all()[:1]
         return Facts(
             now,

@@ -67,7 +67,7 @@ def _watch(
     channels: Channels,
 ) -> None:
     """Look after the fleet, and tell of incidents, until the stack closes."""
-    watch = Watch(books.inventory, books.alarms, books.campaigns, books.wake_ups, books.incidents, books.jobs)
+    watch = Watch(books.inventory, books.alarms, books.campaigns, books.wake_ups, books.incidents, books.jobs, books.successions)
     work = [
         monitor(watch, config.monitoring, clock, occasion, lambda one: books.notifications.put(one, channels.names(), clock.now())),
         channels.run(lambda channel: notify(books.notifications, channel, config.name, folder.path, clock)),

@@ -100,6 +100,11 @@ class Successions:
         """List the changes by gateway."""
         return [Change(*row) for row in self._store.rows("SELECT * FROM succession ORDER BY device_id")]
 
+    def given_away(self) -> frozenset[str]:
+        """List the gateways that another administrator has confirmed to be its own."""
+        rows = self._store.rows("SELECT device_id FROM succession WHERE side='outgoing' AND state='handed_over'")
+        return frozenset(device_id for (device_id,) in rows)
+
     def to_be_called(self) -> list[str]:
         """List the gateways that wait for our wake-up call to change over."""
         return [
