@@ -102,6 +102,9 @@ def ordered(running: RunningSystem) -> dict[str, bytes]:
         made = [client.post(f"{here}/jobs", json=body) for body in bodies] + [
             client.post(f"{here}/logs/{log}") for log in ("system", "calibration")
         ]
+        buffers = (f"{gateway_id.lower()}.sm/objects/7-00006362{log}ff/attributes/2?sa.count=500" for log in ("00", "01"))
+        walk = ["/cosem/ldevs?q.depth=3", *(f"/cosem/ldevs/{buffer}" for buffer in buffers)]
+        made += [client.post(f"{here}/cosem", json={"method": "GET", "address": address}) for address in walk]
         assert all(answer.status_code == 201 for answer in made)
         numbers = [answer.json()["id"] for answer in made]
         for number in numbers:
@@ -124,6 +127,7 @@ def ordered(running: RunningSystem) -> dict[str, bytes]:
         for number in numbers:
             places[f"job {number}"] = client.get(f"{PREFIX}/jobs/{number}").content
         assert len(client.get(f"{here}/logs/system").json()["entries"]) > 5
+        assert all(b"structure" in places[f"job {number}"] for number in numbers[-len(walk) :])
     with httpx.Client(base_url=administrator["url"], timeout=60) as browser:
         assert browser.post("/login", data={"name": "ann", "password": PASSWORD}).status_code == 303
         for page in PAGES:
