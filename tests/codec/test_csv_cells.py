@@ -31,5 +31,10 @@ def test_every_line_reads_back_and_starts_no_formula(cells: list[str]) -> None:
     assert all(cell.lstrip(" ")[:1] not in "=@\t\r\n＝＋－＠" or not cell.strip(" ") for cell in row)
 
 
+@pytest.mark.parametrize("cells", [["\r"], ["a\rb", ""], ["\n"], ["a\r\nb", "c"], [""]])
+def test_ends_of_lines_within_a_cell_stay_in_it(cells: list[str]) -> None:
+    assert list(csv.reader(io.StringIO(csv_line(cells), newline=""))) == [[guarded(cell) for cell in cells]]
+
+
 def test_missing_and_quoted_cells() -> None:
     assert csv_line(["a,b", None, 'say "x"', -5]) == '"a,b",,"say ""x""",-5\n'

@@ -21,5 +21,6 @@ def guarded(text: str) -> str:
 def csv_line(cells: Iterable[object]) -> str:
     """Write one line, closed by a line feed; None is an empty cell."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow("" if cell is None else guarded(str(cell)) for cell in cells)
-    return out.getvalue()
+    # The writer quotes what belongs to its line end: a lone carriage return must be quoted, or readers take it for the end of the line.
+    csv.writer(out, lineterminator="\r\n").writerow("" if cell is None else guarded(str(cell)) for cell in cells)
+    return out.getvalue()[:-2] + "\n"
