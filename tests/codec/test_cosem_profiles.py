@@ -9,6 +9,8 @@ from tests.gateway.gateway_parts import all_profiles, communication_profile, con
 from smgw.codec.cosem_elements import Attribute, CosemObject, decode_document, encode_document
 from smgw.codec.cosem_profiles import (
     CONTENT,
+    INSTALL_ORDER,
+    KIND_OF_CLASS,
     MAPPING_VERSION,
     CosemClass,
     json_value,
@@ -21,7 +23,7 @@ from smgw.codec.cosem_profiles import (
 )
 from smgw.codec.cosem_values import Value
 from smgw.core.errors import PeerFault
-from smgw.core.profiles import Profile
+from smgw.core.profiles import PROFILE_KINDS, Profile
 
 pytestmark = pytest.mark.req("WAN-08", "ADM-02")
 
@@ -30,6 +32,10 @@ def test_names_are_for_ever() -> None:
     """A back end computes them; they never change."""
     named = {str(profile_object_name(one)) for one in (*all_profiles(), evaluation_profile(14))}
     assert named == {"32801-00800ffaf6d1", "32800-0080dac21f96", "32803-00800bced939", "32802-00801705dc58", "32804-0080ccd3330c"}
+
+
+def test_every_kind_of_profile_has_its_class_and_its_turn() -> None:
+    assert set(INSTALL_ORDER) == set(KIND_OF_CLASS.values()) == set(PROFILE_KINDS)
 
 
 def test_a_profile_stands_on_the_device_it_is_about() -> None:

@@ -19,6 +19,7 @@ from smgw.codec.cosem_elements import Attribute, Container, CosemObject, Device,
 from smgw.codec.cosem_message import COSEM_ROOT, COSEM_SEALED, CosemRequest, decode_cosem_answer
 from smgw.codec.cosem_profiles import (
     CONTENT,
+    INSTALL_ORDER,
     KIND_OF_CLASS,
     CosemClass,
     kind_of,
@@ -34,7 +35,6 @@ from smgw.net.http_exchange import HttpClient
 from smgw.protocol.tunnel_http import Response
 
 CREATED: Final = 201
-_ORDER = ("communication", "meter", "consumer", "evaluation")
 _KINDS: Final[dict[int, str]] = {
     **dict.fromkeys(KIND_OF_CLASS, "profile"),
     CosemClass.WAKE_UP: "wake-up",
@@ -122,7 +122,7 @@ def check_order(inventory: Inventory, device_id: str, method: str, address: str,
         return
     document = decode_document(xml.encode())
     held = held_profiles(inventory.profiles(device_id))
-    for profile in sorted(_profiles_in(resource, document), key=lambda one: _ORDER.index(kind_of(one))):
+    for profile in sorted(_profiles_in(resource, document), key=lambda one: INSTALL_ORDER.index(kind_of(one))):
         key = kind_of(profile), profile_key(profile)
         check_profile(profile, held, now)
         if key in held and held[key].version >= profile.version:

@@ -60,6 +60,8 @@ _CLASS_OF_KIND: Final = {
     "evaluation": CosemClass.EVALUATION_PROFILE,
     "consumer": CosemClass.CONSUMER_PROFILE,
 }
+INSTALL_ORDER: Final = ("communication", "meter", "consumer", "evaluation")
+"""In which order the profiles of a bundle are installed: each kind after those that it names."""
 GRID_TAFS: Final = frozenset({9, 10, 14})
 """Use cases whose profile is one of grid state (German: Netzzustandsprofil)."""
 
@@ -115,7 +117,7 @@ def profile_device(profile: Profile, gateway_id: str) -> str:
 
 
 def profile_object(profile: Profile) -> CosemObject:
-    """Give a profile as an object, whole: a gateway does not give out what stands in a consumer's."""
+    """Give a profile as an object, whole."""
     values = {
         1: Value("octet-string", bytes(profile_object_name(profile).obis)),
         ID: text_value(profile_key(profile)),

@@ -12,6 +12,7 @@ from smgw.codec.cosem_profiles import (
     CONTENT,
     DIGEST,
     ID,
+    INSTALL_ORDER,
     KIND_OF_CLASS,
     MAPPING_VERSION,
     VERSION,
@@ -24,13 +25,10 @@ from smgw.codec.cosem_profiles import (
 from smgw.codec.cosem_resources import ObjectName
 from smgw.codec.cosem_values import Value
 from smgw.core.errors import PeerFault
-from smgw.core.profiles import PROFILE_KINDS, Profile, profile_key
+from smgw.core.profiles import Profile, profile_key
 from smgw.gateway.wan.context import Call, Context, Method, Outcome
 from smgw.gateway.wan.cosem.rows import AttributeRow, ClassRow, Instance, Read
 from smgw.gateway.wan.permission import routed
-
-ORDER: Final = ("communication", "meter", "consumer", "evaluation")
-"""In which order the profiles of a bundle are installed: each after what it names."""
 
 
 def _read(number: int) -> Read:
@@ -73,14 +71,9 @@ PROFILES: Final = {
 """Class -> its row."""
 
 
-def held(context: Context, device: str) -> list[Instance]:
-    """Give the profiles of one logical device as objects."""
-    return [instance for name, instance in all_held(context) if name == device]
-
-
 def all_held(context: Context) -> list[tuple[str, Instance]]:
     """Give every installed profile as device and object."""
-    installed = [profile for kind in ORDER for profile in context.journal.profiles(kind)]
+    installed = [profile for kind in INSTALL_ORDER for profile in context.journal.profiles(kind)]
     return [(profile_device(profile, context.gateway_id), instance_of(profile)) for profile in installed]
 
 
@@ -109,7 +102,7 @@ def _by_route(context: Context, call: Call, method: Method, profile: Profile, bo
 def rank(name: ObjectName) -> int:
     """Give the place of an object in the order of installation; what is no profile comes last."""
     kind = KIND_OF_CLASS.get(name.class_id)
-    return len(ORDER) if kind is None else ORDER.index(kind)
+    return len(INSTALL_ORDER) if kind is None else INSTALL_ORDER.index(kind)
 
 
 def after_all(outcomes: list[Outcome]) -> Callable[[], None] | None:
@@ -121,6 +114,3 @@ def after_all(outcomes: list[Outcome]) -> Callable[[], None] | None:
             effect()
 
     return run if effects else None
-
-
-assert set(ORDER) == set(PROFILE_KINDS)

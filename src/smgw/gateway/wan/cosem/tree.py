@@ -71,30 +71,30 @@ class Tree:
         depth = 1 if part.depth is None else part.depth
         match resource.kind:
             case Kind.DEVICES:
-                return self._list("ldevs", depth, part, [self._device(name, depth - 1) for name in _chosen([*self.devices], part, depth)])
+                return self._list("ldevs", depth, [self._device(name, depth - 1) for name in _chosen([*self.devices], part, depth)])
             case Kind.DEVICE:
                 self.objects(resource.device)
                 return self._device(resource.device, depth)
             case Kind.OBJECTS:
                 found = _chosen(self.objects(resource.device), part, depth)
-                return self._list("objects", depth, part, [self._object(instance, depth - 1) for instance in found])
+                return self._list("objects", depth, [self._object(instance, depth - 1) for instance in found])
             case Kind.OBJECT:
                 return self._object(self.instance(resource), depth)
             case Kind.ATTRIBUTES:
                 told = self._object(self.instance(resource), depth).attributes or ()
-                return self._list("attributes", depth, part, _chosen(told, part, depth))
+                return self._list("attributes", depth, _chosen(told, part, depth))
             case Kind.METHODS:
                 methods = [row.number for row in self.instance(resource).row.methods]
-                return self._list("methods", depth, part, _chosen(methods, part, depth))
+                return self._list("methods", depth, _chosen(methods, part, depth))
             case Kind.CONTAINERS | Kind.DEVICE_CONTAINERS:
                 if resource.kind is Kind.DEVICE_CONTAINERS:
                     self.objects(resource.device)
                 chosen = _chosen([one for one in bundles(self._context) if one.device == resource.device], part, depth)
-                return self._list("containers", depth, part, [self._container(bundle, depth - 1) for bundle in chosen])
+                return self._list("containers", depth, [self._container(bundle, depth - 1) for bundle in chosen])
             case _:
                 return self._container(self.bundle(resource), depth)
 
-    def _list(self, tag: str, depth: int, part: Part, items: Sequence[object]) -> Listing:
+    def _list(self, tag: str, depth: int, items: Sequence[object]) -> Listing:
         return Listing(tag, tuple(items) if depth else None)
 
     def _device(self, name: str, depth: int) -> Device:
