@@ -50,6 +50,10 @@ class Language:
         day = f"{local:%d.%m.%Y}" if self.code == "de" else f"{local.day}\u00a0{_MONTHS[local.month - 1]}\u00a0{local.year}"
         return f"{day}, {local:%H:%M:%S}" if local.second else f"{day}, {local:%H:%M}"
 
+    def _inner(self, name: str) -> str:
+        """Name a part of a fact; within one a word may mean something else than by itself."""
+        return self._texts.get(f"inner.{name}") or self.word("fact", name)
+
     def named(self, name: str, value: Any) -> str:
         """Write a fact with the words that there are for its kind."""
         if isinstance(value, str) and name in ("state", "clock", "phase", "condition", "medium"):
@@ -65,7 +69,7 @@ class Language:
         if isinstance(value, str):
             return self.moment(value) if value[4:5] == "-" and value[10:11] == "T" else value
         if isinstance(value, dict):
-            return ", ".join(f"{self.word('fact', str(name))}: {self.named(str(name), one)}" for name, one in value.items()) or "–"
+            return ", ".join(f"{self._inner(str(name))}: {self.named(str(name), one)}" for name, one in value.items()) or "–"
         if isinstance(value, list):
             return ", ".join(map(self.fact, value)) or "–"
         return "–" if value is None else str(value)
