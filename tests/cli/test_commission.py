@@ -15,6 +15,7 @@ from smgw.administrator.books import open_books
 from smgw.administrator.config import AdministratorConfig
 from smgw.administrator.exchanges import Exchanges
 from smgw.cli import administrator_life, commission
+from smgw.gateway.config import LinkConfig
 from smgw.pki.names import Role
 from smgw.security.tls import pem_bundle
 
@@ -88,3 +89,16 @@ def test_a_wrong_pin_and_a_second_manufacture_are_refused(tmp_path: Path) -> Non
     for code in ("local.pin", "local.pin", "local.locked"):
         assert call(commission.app, "integrate", "--data", gateway, "--pin-file", pin, code=5)["code"] == code
     assert call(commission.app, "status", "--data", gateway)["locked"] == ["integrator"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "url"),
+    [
+        ("optical=serial:///dev/ttyUSB0?baud=9600", "optical", "serial:///dev/ttyUSB0?baud=9600"),
+        ("serial:///dev/ttyUSB0?baud=9600", "", "serial:///dev/ttyUSB0?baud=9600"),
+        ("optical", "", "optical"),
+        ("optical=", "", "optical="),
+    ],
+)
+def test_a_line_may_go_without_a_name_though_its_address_has_an_equals_sign(text: str, name: str, url: str) -> None:
+    assert commission._link(text) == LinkConfig(name, url)

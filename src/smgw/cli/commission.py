@@ -16,6 +16,7 @@ import typer
 
 if TYPE_CHECKING:
     from smgw.core.errors import SmgwError
+    from smgw.gateway.config import LinkConfig
     from smgw.gateway.local_interface import Opening, Order
 
 app = typer.Typer(help="Bring a gateway from the works to its first call: its local interface, with PINs.", no_args_is_help=True)
@@ -235,13 +236,18 @@ def network_command(
     as_json: AsJson = False,
 ) -> None:
     """Set lines and addresses on site (first configurator)."""
-    from smgw.gateway.config import LinkConfig
-
     if not link and han_host is None and han_port is None and wan_address is None:
         raise typer.BadParameter("name at least one of --link, --han-host, --han-port, --wan-address")
-    links = tuple(LinkConfig(*one.split("=", 1)) if "=" in one else LinkConfig("", one) for one in link or ())
-    order = _order("set_network", links=links, han_host=han_host, han_port=han_port, wan_address=wan_address)
+    order = _order("set_network", links=tuple(map(_link, link or ())), han_host=han_host, han_port=han_port, wan_address=wan_address)
     _work(data, FIRST_CONFIGURATOR, pin_file, [order], as_json=as_json)
+
+
+def _link(text: str) -> "LinkConfig":
+    """Read NAME=URL, or a URL alone, which may have an equals sign of its own."""
+    from smgw.gateway.config import LinkConfig
+
+    name, _, url = text.partition("=")
+    return LinkConfig(name, url) if url and "://" not in name else LinkConfig("", text)
 
 
 @app.command("address")
