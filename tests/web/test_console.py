@@ -254,6 +254,23 @@ def test_a_fleet_is_found_by_typing_and_turned_page_by_page(browser: Browser, co
         expect(page.locator("h1")).to_have_text("ESGW0000000042")
 
 
+def test_a_fleet_is_narrowed_by_each_filter(browser: Browser, console: Thread) -> None:
+    with visit(browser, console) as page:
+        for label, choice, count in (
+            ("Zustand", "secure_state_measurement", 3), ("Verbindung", "false", 50), ("Verbindung", "true", 0), ("Firmware", "0.1.9", 19),
+            ("Zertifikat, Tage", "14", 0),
+        ):  # fmt: skip
+            page.goto(console.url)
+            page.locator("form.filters").get_by_label(label).select_option(choice)
+            page.get_by_role("button", name="Zeigen").click()
+            expect(page.locator("tbody tr")).to_have_count(count)
+            expect(page.locator("form.filters").get_by_label(label)).to_have_value(choice)
+        page.get_by_role("link", name="Alle zeigen").click()
+        page.locator("form.filters").get_by_label("Ordnung").select_option("last_contact")
+        page.get_by_role("button", name="Zeigen").click()
+        expect(page.locator("tbody tr").first).to_contain_text("noch nie gesehen")
+
+
 def test_a_command_is_ordered_seen_and_taken_back(browser: Browser, console: Thread) -> None:
     with visit(browser, console) as page:
         page.goto(f"{console.url}/gateways/ESGW0000000003")
