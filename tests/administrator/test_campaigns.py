@@ -49,8 +49,8 @@ class Fleet:
         with self.store.write():
             for device in FLEET:
                 add_gateway(self.inventory, device)
-        self.release = self.releases.upload(package(), CREATED, "anna")
-        self.releases.certify([Certified(self.release.manifest_sha256, "BSI-DSZ-CC-0001-2026")], CREATED, "anna")
+        self.release = self.releases.upload(package(), CREATED, "user1")
+        self.releases.certify([Certified(self.release.manifest_sha256, "BSI-DSZ-CC-0001-2026")], CREATED, "user1")
 
     def octets(self, count: int) -> bytes:
         return next(self.random).to_bytes(count, "big")
@@ -92,7 +92,7 @@ def fleet(tmp_path: Path) -> Fleet:
 
 
 def test_a_good_release_reaches_everybody_stage_by_stage(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "user1")
     sizes = []
     for _ in range(3):
         fleet.step()
@@ -119,7 +119,7 @@ def test_a_good_release_reaches_everybody_stage_by_stage(fleet: Fleet) -> None:
 
 
 def test_a_bad_release_stops_at_the_first_stage(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "user1")
     fleet.step()
     fleet.obey()
     fleet.step()
@@ -138,7 +138,7 @@ def test_a_bad_release_stops_at_the_first_stage(fleet: Fleet) -> None:
 
 def test_gateways_that_have_not_activated_get_it_taken_back(fleet: Fleet) -> None:
     first, second, third = FLEET[:3]
-    campaign = fleet.campaigns.create(NEW, Plan(stages=((first, second, third),)), fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, Plan(stages=((first, second, third),)), fleet.now, "user1")
     fleet.step()
     jobs = fleet.waiting()
     fleet.answer(jobs[first], 409, "firmware.busy")
@@ -152,7 +152,7 @@ def test_gateways_that_have_not_activated_get_it_taken_back(fleet: Fleet) -> Non
 
 
 def test_failures_within_the_threshold_hold_nobody_up(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, Plan(stages=(100,), soak_s=0, success_percent=90, failure_percent=10), fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, Plan(stages=(100,), soak_s=0, success_percent=90, failure_percent=10), fleet.now, "user1")
     fleet.step()
     fleet.obey()
     fleet.step()
@@ -166,7 +166,7 @@ def test_failures_within_the_threshold_hold_nobody_up(fleet: Fleet) -> None:
 
 
 def test_too_few_successes_stop_it_though_few_failed(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, Plan(stages=(100,), success_percent=100, failure_percent=50), fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, Plan(stages=(100,), success_percent=100, failure_percent=50), fleet.now, "user1")
     fleet.step()
     fleet.obey()
     fleet.step()
@@ -176,7 +176,7 @@ def test_too_few_successes_stop_it_though_few_failed(fleet: Fleet) -> None:
 
 
 def test_a_silent_gateway_counts_as_failed_in_the_end(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "user1")
     fleet.step()
     fleet.step(59)
     assert fleet.campaigns.members(campaign.id, 0)[0].state is GatewayState.ORDERED
@@ -185,7 +185,7 @@ def test_a_silent_gateway_counts_as_failed_in_the_end(fleet: Fleet) -> None:
 
 
 def test_a_gateway_that_has_the_version_already_is_done(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, Plan(stages=(tuple(FLEET[:2]),), soak_s=0), fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, Plan(stages=(tuple(FLEET[:2]),), soak_s=0), fleet.now, "user1")
     fleet.step()
     jobs = fleet.waiting()
     fleet.answer(jobs[FLEET[0]], 409, "firmware.same_version")
@@ -196,7 +196,7 @@ def test_a_gateway_that_has_the_version_already_is_done(fleet: Fleet) -> None:
 
 
 def test_what_a_gateway_reported_of_an_older_order_does_not_count(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "user1")
     fleet.step()
     ((device, job),) = fleet.waiting().items()
     fleet.report(device, state="rolled_back", code="firmware.contact", order_id="an older one")
@@ -206,7 +206,7 @@ def test_what_a_gateway_reported_of_an_older_order_does_not_count(fleet: Fleet) 
 
 
 def test_what_can_not_be_read_says_nothing(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "user1")
     fleet.step()
     ((device, job),) = fleet.waiting().items()
     fleet.answer(job)
@@ -217,36 +217,36 @@ def test_what_can_not_be_read_says_nothing(fleet: Fleet) -> None:
 
 
 def test_a_pause_begins_nothing_new_and_forgets_nothing(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "user1")
     fleet.step()
-    fleet.campaigns.pause(campaign.id, fleet.now, "ben")
+    fleet.campaigns.pause(campaign.id, fleet.now, "user2")
     fleet.obey()
     fleet.step(30)
     assert fleet.waiting() == {}
     with pytest.raises(DomainFault, match="it is paused"):
-        fleet.campaigns.pause(campaign.id, fleet.now, "ben")
-    fleet.campaigns.resume(campaign.id, fleet.now, "ben")
+        fleet.campaigns.pause(campaign.id, fleet.now, "user2")
+    fleet.campaigns.resume(campaign.id, fleet.now, "user2")
     fleet.step()
     assert [job.resource for job in fleet.waiting().values()] == ["firmware/activate"]
 
 
 def test_an_aborted_campaign_is_over(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "user1")
     fleet.step()
-    aborted = fleet.campaigns.abort(campaign.id, fleet.now, "ben", fleet.octets)
+    aborted = fleet.campaigns.abort(campaign.id, fleet.now, "user2", fleet.octets)
     assert aborted.state is CampaignState.ABORTED
     assert fleet.waiting() == {}
     fleet.step(600)
     assert fleet.waiting() == {}
     for turn in (fleet.campaigns.pause, fleet.campaigns.resume):
         with pytest.raises(DomainFault, match=r"administrator\.campaign"):
-            turn(campaign.id, fleet.now, "ben")
-    assert fleet.campaigns.create(NEW, PLAN, fleet.now, "anna").state is CampaignState.RUNNING
+            turn(campaign.id, fleet.now, "user2")
+    assert fleet.campaigns.create(NEW, PLAN, fleet.now, "user1").state is CampaignState.RUNNING
 
 
 async def test_trouble_with_the_books_does_not_end_the_work(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaigns, "LOOK_S", 0.001)
-    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
+    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "user1")
     troubles = [Unavailable("administrator.store"), DomainFault("administrator.unknown_job")]
     step = fleet.campaigns.step
 
@@ -263,7 +263,7 @@ async def test_trouble_with_the_books_does_not_end_the_work(fleet: Fleet, monkey
 
 
 def test_what_may_not_begin(fleet: Fleet) -> None:
-    other = fleet.releases.upload(package(version="1.3.0"), CREATED, "anna")
+    other = fleet.releases.upload(package(version="1.3.0"), CREATED, "user1")
     for version, plan, code in (
         (other.version, PLAN, "administrator.not_certified"),
         ("9.9.9", PLAN, "administrator.unknown_release"),
@@ -272,20 +272,24 @@ def test_what_may_not_begin(fleet: Fleet) -> None:
         (NEW, Plan(stages=((),)), "no gateway"),
     ):
         with pytest.raises(DomainFault, match=code):
-            fleet.campaigns.create(version, plan, fleet.now, "anna")
-    fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
+            fleet.campaigns.create(version, plan, fleet.now, "user1")
+    fleet.campaigns.create(NEW, PLAN, fleet.now, "user1")
     with pytest.raises(DomainFault, match="another one"):
-        fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
+        fleet.campaigns.create(NEW, PLAN, fleet.now, "user1")
     with pytest.raises(DomainFault, match=r"administrator\.unknown_campaign"):
         fleet.campaigns.campaign(99)
 
 
 def test_every_action_of_a_person_stands_in_the_audit_trail(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "anna")
-    fleet.campaigns.pause(campaign.id, fleet.now, "ben")
-    fleet.campaigns.abort(campaign.id, fleet.now, "carla", fleet.octets)
+    campaign = fleet.campaigns.create(NEW, PLAN, fleet.now, "user1")
+    fleet.campaigns.pause(campaign.id, fleet.now, "user2")
+    fleet.campaigns.abort(campaign.id, fleet.now, "user3", fleet.octets)
     trail = [(entry["actor"], entry["action"]) for entry in Audit(fleet.store).newest(3)]
-    assert trail[::-1] == [("anna", "begin firmware campaign"), ("ben", "firmware campaign paused"), ("carla", "firmware campaign aborted")]
+    assert trail[::-1] == [
+        ("user1", "begin firmware campaign"),
+        ("user2", "firmware campaign paused"),
+        ("user3", "firmware campaign aborted"),
+    ]
 
 
 def test_shares_are_cumulative_and_differ_from_release_to_release() -> None:
@@ -310,5 +314,5 @@ def test_plans_have_bounds() -> None:
 
 
 def test_times_are_those_of_the_clock(fleet: Fleet) -> None:
-    campaign = fleet.campaigns.create(NEW, PLAN, datetime(2026, 5, 1, tzinfo=CREATED.tzinfo), "anna")
+    campaign = fleet.campaigns.create(NEW, PLAN, datetime(2026, 5, 1, tzinfo=CREATED.tzinfo), "user1")
     assert campaign.created_at.startswith("2026-05-01")

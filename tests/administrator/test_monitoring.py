@@ -160,7 +160,7 @@ def notice(at: datetime) -> Notice:
 def test_facts_come_from_the_books(tmp_path: Path) -> None:
     books = open_books(tmp_path / "inventory.db")
     add_gateway(books.inventory)
-    books.wake_ups.set_address(GATEWAY_ID, Address("127.0.0.1", 5_000), START, "anna")
+    books.wake_ups.set_address(GATEWAY_ID, Address("127.0.0.1", 5_000), START, "user1")
     books.wake_ups.end(books.wake_ups.begin(GATEWAY_ID, START), 6, 126_000, "given_up")
     books.wake_ups.begin(GATEWAY_ID, START)
     books.alarms.accept(notice(START), START)
@@ -169,7 +169,7 @@ def test_facts_come_from_the_books(tmp_path: Path) -> None:
     assert (facts.connected, facts.by_call, facts.given_up) == (frozenset({GATEWAY_ID}),) * 3
     assert facts.alarms == [Pending(GATEWAY_ID, "meter_tamper", "meter", "FATAL")]
     books.wake_ups.end(books.wake_ups.begin(GATEWAY_ID, START), 1, 100, "answered")
-    books.alarms.acknowledge(1, START, "anna")
+    books.alarms.acknowledge(1, START, "user1")
     facts = watch_of(books).facts(START)
     assert (facts.given_up, facts.alarms) == (frozenset(), [])
     books.close()
@@ -184,9 +184,9 @@ def test_a_gateway_that_was_handed_over_is_nobody_to_miss(tmp_path: Path) -> Non
     def missed() -> list[str]:
         return [finding.rule for finding in find(watch_of(books).facts(late), DEFAULT)]
 
-    books.successions.begin(Change(GATEWAY_ID, "outgoing", "new.GWA", "announced", b"", utc_text(late), "", ""), START, "anna")
+    books.successions.begin(Change(GATEWAY_ID, "outgoing", "new.GWA", "announced", b"", utc_text(late), "", ""), START, "user1")
     assert missed() == ["silent"]
-    books.successions.move(GATEWAY_ID, "handed_over", START, "anna")
+    books.successions.move(GATEWAY_ID, "handed_over", START, "user1")
     assert missed() == []
     books.close()
 
@@ -209,7 +209,7 @@ async def test_an_alarm_is_looked_at_when_it_comes_and_trouble_with_the_books_en
     books.alarms.accept(notice(START), START)
     occasion.set()
     await until(lambda: bool(books.incidents.listed(only_open=True)))
-    books.alarms.acknowledge(1, START, "anna")
+    books.alarms.acknowledge(1, START, "user1")
     occasion.set()
     await until(lambda: not books.incidents.listed(only_open=True))
     task.cancel()

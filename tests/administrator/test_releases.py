@@ -29,11 +29,11 @@ def releases(tmp_path: Path) -> Releases:
 
 
 def test_a_package_is_taken_once_and_kept_as_it_came(releases: Releases) -> None:
-    release = releases.upload(package(notes="less noise"), NOW, "anna")
-    assert (release.version, release.notes, release.uploaded_by, release.certificate) == ("1.2.0", "less noise", "anna", "")
+    release = releases.upload(package(notes="less noise"), NOW, "user1")
+    assert (release.version, release.notes, release.uploaded_by, release.certificate) == ("1.2.0", "less noise", "user1", "")
     assert release.size == releases.path(release.sha256).stat().st_size
     assert hashlib.sha256(releases.path(release.sha256).read_bytes()).hexdigest() == release.sha256
-    assert releases.upload(releases.path(release.sha256).read_bytes(), NOW, "ben") == release
+    assert releases.upload(releases.path(release.sha256).read_bytes(), NOW, "user2") == release
     assert releases.all() == [release]
     assert releases.size(release.sha256) == release.size
     assert releases.size("0" * 64) is None
@@ -52,26 +52,28 @@ def test_a_package_is_taken_once_and_kept_as_it_came(releases: Releases) -> None
 )
 def test_nothing_else_is_taken(releases: Releases, octets: bytes, code: str) -> None:
     with pytest.raises(PeerFault, match=code):
-        releases.upload(octets, NOW, "anna")
+        releases.upload(octets, NOW, "user1")
     assert releases.all() == []
     assert not (releases.makers.parent / "firmware").exists()
 
 
 def test_one_version_has_one_content(releases: Releases) -> None:
-    releases.upload(package(), NOW, "anna")
+    releases.upload(package(), NOW, "user1")
     with pytest.raises(DomainFault, match=r"administrator\.release"):
-        releases.upload(package(notes="other"), NOW, "anna")
+        releases.upload(package(notes="other"), NOW, "user1")
 
 
 def test_only_certified_versions_and_emergencies_are_offered(releases: Releases) -> None:
-    release = releases.upload(package(), NOW, "anna")
+    release = releases.upload(package(), NOW, "user1")
     with pytest.raises(DomainFault, match=r"administrator\.not_certified"):
         releases.offered("1.2.0")
-    releases.certify([Certified("0" * 64, "BSI-DSZ-CC-0001-2026"), Certified(release.manifest_sha256, "BSI-DSZ-CC-0002-2026")], NOW, "anna")
+    releases.certify(
+        [Certified("0" * 64, "BSI-DSZ-CC-0001-2026"), Certified(release.manifest_sha256, "BSI-DSZ-CC-0002-2026")], NOW, "user1"
+    )
     assert releases.offered("1.2.0").certificate == "BSI-DSZ-CC-0002-2026"
-    emergency = releases.upload(package(version="1.2.1", emergency=True), NOW, "anna")
+    emergency = releases.upload(package(version="1.2.1", emergency=True), NOW, "user1")
     assert releases.offered("1.2.1") == emergency
-    releases.certify([Certified(emergency.manifest_sha256, "BSI-DSZ-CC-0003-2026")], NOW, "anna")
+    releases.certify([Certified(emergency.manifest_sha256, "BSI-DSZ-CC-0003-2026")], NOW, "user1")
     assert releases.offered("1.2.1").certificate == "BSI-DSZ-CC-0003-2026"
     with pytest.raises(DomainFault, match=r"administrator\.unknown_release"):
         releases.offered("9.9.9")
@@ -83,7 +85,7 @@ def test_a_disk_that_refuses_leaves_no_release(releases: Releases, monkeypatch: 
 
     monkeypatch.setattr(module, "write_durably", refuse)
     with pytest.raises(Unavailable, match="No space left"):
-        releases.upload(package(), NOW, "anna")
+        releases.upload(package(), NOW, "user1")
     assert releases.all() == []
 
 

@@ -53,7 +53,7 @@ def receiver() -> Iterator[socket.socket]:
 
 def addressed(desk: Desk, gateway: socket.socket, device_id: str = GATEWAY_ID, order: Order = "little", *, on_wake_up: bool = True) -> None:
     address = Address("127.0.0.1", gateway.getsockname()[1], order, on_wake_up)
-    desk.book.set_address(device_id, address, START, "anna")
+    desk.book.set_address(device_id, address, START, "user1")
     assert desk.book.address(device_id) == address
 
 
@@ -110,7 +110,7 @@ async def test_a_gateway_that_does_not_come_is_given_up(desk: Desk) -> None:
 
 
 async def test_a_network_that_refuses_is_tried_again(desk: Desk) -> None:
-    desk.book.set_address(GATEWAY_ID, Address("no.such.host.invalid", 1), START, "anna")
+    desk.book.set_address(GATEWAY_ID, Address("no.such.host.invalid", 1), START, "user1")
     with pytest.raises(SmgwError, match=r"^wakeup\.no_call_back"):
         await desk.service.call(GATEWAY_ID)
     assert desk.book.statistics().packets == 3
@@ -119,7 +119,7 @@ async def test_a_network_that_refuses_is_tried_again(desk: Desk) -> None:
 @pytest.mark.parametrize("address", [Address("", 1), Address("x" * 254, 1), Address("localhost", 0), Address("localhost", 65_536)])
 def test_what_is_no_address_is_refused(desk: Desk, address: Address) -> None:
     with pytest.raises(DomainFault, match=r"^wakeup\.address"):
-        desk.book.set_address(GATEWAY_ID, address, START, "anna")
+        desk.book.set_address(GATEWAY_ID, address, START, "user1")
     with pytest.raises(DomainFault, match=r"^wakeup\.address"):
         desk.book.address(GATEWAY_ID)
 
@@ -131,7 +131,7 @@ def test_an_address_is_audited_and_only_those_by_call_are_listed(desk: Desk) -> 
     assert desk.book.by_call() == [GATEWAY_ID]
     assert (desk.book.is_by_call(GATEWAY_ID), desk.book.is_by_call(OTHER)) == (True, False)
     rows = desk.store.rows("SELECT actor, action, subject FROM audit ORDER BY id")
-    assert ("anna", rows[0][1], GATEWAY_ID) == rows[0]
+    assert ("user1", rows[0][1], GATEWAY_ID) == rows[0]
     assert rows[0][1].startswith("set wake-up address 127.0.0.1:")
 
 

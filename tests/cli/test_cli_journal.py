@@ -36,7 +36,7 @@ def data(key: tuple[Path, bytes]) -> Path:
     with Journal.open(folder.journal, key[1]) as journal:
         journal.append_readings([signed(number) for number in range(30)])
         journal.append_registers([register(1)])
-        journal.append_log([entry(1), entry(1, Log.CONSUMER, "anna"), entry(2, Log.CONSUMER, "anna")])
+        journal.append_log([entry(1), entry(1, Log.CONSUMER, "flat1"), entry(2, Log.CONSUMER, "flat1")])
         journal.put_profile(consumer_profile(), b"document", START)
         journal.enqueue(OutboxMessage("m1", "emt1.sm", "taf7-1.sm", b"body", START))
     return folder.path
@@ -116,7 +116,7 @@ def test_an_intact_journal_ends_with_exit_code_0(data: Path) -> None:
     assert facts == {"ok": True, "messages": 1, "acknowledged": 0, "signatures": "not checked: the gateway has no certificate"}
     assert isinstance(chains, list)
     assert {(chain["chain"], chain["scope"]): chain["length"] for chain in chains} == {
-        ("consumer", "anna"): 2,
+        ("consumer", "flat1"): 2,
         ("profiles", ""): 1,
         ("readings", ""): 30,
         ("registers", ""): 1,
@@ -185,7 +185,7 @@ def test_what_was_stored_last_is_listed(data: Path) -> None:
     [
         (["registers"], {"profile": "taf1-1.sm", "TAF": 1, "readings": 2}),
         (["system"], {"number": 1, "level": "FATAL", "event": 1004, "text": "Self-test failed: test 1"}),
-        (["consumer", "--consumer", "anna", "--count", "1"], {"number": 2, "text": "Self-test failed: test 2"}),
+        (["consumer", "--consumer", "flat1", "--count", "1"], {"number": 2, "text": "Self-test failed: test 2"}),
         (["profiles"], {"kind": "consumer", "id": "consumer1.sm", "version": 1}),
         (["outbox"], {"message": "m1", "to": "emt1.sm", "octets": 4, "attempts": 0}),
     ],

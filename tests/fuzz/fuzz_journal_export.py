@@ -45,7 +45,7 @@ def one_record(kind: str, record: bytes) -> None:
     one_file(
         json.dumps(head).encode() + b"\n" + json.dumps(row).encode().replace(b'"value": {}', b'"value": ' + record.replace(b"\n", b" "))
     )
-    head["consumer"] = "anna"
+    head["consumer"] = "flat1"
     for line in ("seal", "cut", "item"):
         single = {"type": line, "value": {}, "record": record.hex(), "signature": ""} | ({"chain": kind} if line == "item" else {})
         one_file(json.dumps(head).encode() + b"\n" + json.dumps(single).encode())

@@ -28,7 +28,7 @@ RECORDS = (
     seal_octets(Seal("system", "", 1, "00" * 32, "export", START, "07")),
     seal_octets(Seal("system", "", 1, "zz", "export", START, "zz")),
     signed_octets(Cut("system", "", 1, 1, "00" * 32, "2026-11-21T00:00:00Z", "07")),
-    signed_octets(Cut("consumer", "anna", 1, 1, "zz", "", "zz")),
+    signed_octets(Cut("consumer", "flat1", 1, 1, "zz", "", "zz")),
 )
 
 
@@ -54,14 +54,14 @@ def test_only_peer_faults_and_broken_chains_escape(tmp_path: Path) -> None:
     with Journal.open(tmp_path / "journal.db", KEY) as journal:
         journal.append_readings([signed(1), signed(2)])
         journal.append_registers([register(1)])
-        journal.append_log([entry(1), entry(1, Log.CONSUMER, "anna")])
+        journal.append_log([entry(1), entry(1, Log.CONSUMER, "flat1")])
         journal.seal_by(SIGNER, ManualClock(START))
         journal.cut("system", "", 1, START, SIGNER)
         journal.seal(EXPORTED)
         item = item_of("readings", canonical_bytes(reading(1)), bytes(64))
         goods = (
             b"".join(journal.export(EXPORTED)),
-            b"".join(journal.export(["consumer"], ExportAbout(consumer="anna"), items=[item], seal_here=True)),
+            b"".join(journal.export(["consumer"], ExportAbout(consumer="flat1"), items=[item], seal_here=True)),
         )
     for good in goods:
         one_file(good)

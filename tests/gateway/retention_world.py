@@ -72,7 +72,7 @@ class World:
             readings = [Reading(METER_ID, code, raw(self.day), -1, 30, target, target, status, 4) for code in CODES]
             self.journal.append_readings([(reading, bytes(64)) for reading in readings])
             self.evaluation.run(self.contracts, METER_ID, target, self.now)
-            self.recorder.record("login_succeeded", consumers=["consumer1.sm"], user="anna")
+            self.recorder.record("login_succeeded", consumers=["consumer1.sm"], user="flat1")
         self.day += 1
 
     def pass_days(self, count: int, *, acknowledged: bool = True) -> None:

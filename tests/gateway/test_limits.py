@@ -115,7 +115,7 @@ def test_a_full_calibration_log_stops_measuring_and_tells_the_administrator(jour
     assert higher.states.state is State.NORMAL
 
 
-@pytest.mark.parametrize(("log", "consumer", "name"), [(Log.SYSTEM, "", "system log"), (Log.CONSUMER, "anna", "consumer log anna")])
+@pytest.mark.parametrize(("log", "consumer", "name"), [(Log.SYSTEM, "", "system log"), (Log.CONSUMER, "flat1", "consumer log flat1")])
 def test_full_log_books_lead_to_secure_state_boot(journal: Journal, log: Log, consumer: str, name: str) -> None:
     bench = Bench(journal)
     journal.append_log([entry(number, log, consumer) for number in range(1000)])
@@ -126,8 +126,8 @@ def test_full_log_books_lead_to_secure_state_boot(journal: Journal, log: Log, co
 
 
 def test_each_consumer_s_log_has_a_limit_of_its_own(journal: Journal) -> None:
-    journal.append_log([entry(number, Log.CONSUMER, who) for number in range(400) for who in ("anna", "ben")])
-    assert {fill.name: fill.percent for fill in fills(journal, LIMITS)} == {"consumer log anna": 40, "consumer log ben": 40}
+    journal.append_log([entry(number, Log.CONSUMER, who) for number in range(400) for who in ("flat1", "flat2")])
+    assert {fill.name: fill.percent for fill in fills(journal, LIMITS)} == {"consumer log flat1": 40, "consumer log flat2": 40}
 
 
 def test_the_levels_are_those_of_the_specification() -> None:

@@ -51,12 +51,12 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def test_an_event_goes_to_the_logs_of_its_kind_and_no_other(bench: Bench, event: str) -> None:
     names = re.findall(r"{(\w+)}", EVENTS[event].en + EVENTS[event].de)
     parameters = dict.fromkeys(names, "x")
-    bench.recorder.record_with(event, parameters, consumers=["anna", "ben", "anna"])
+    bench.recorder.record_with(event, parameters, consumers=["flat1", "flat2", "flat1"])
     for log in (Log.SYSTEM, Log.CALIBRATION):
         assert bench.events(log) == ([event] if log in EVENTS[event].logs else [])
-    for owner in ("anna", "ben"):
+    for owner in ("flat1", "flat2"):
         assert bench.events(Log.CONSUMER, owner) == ([event] if Log.CONSUMER in EVENTS[event].logs else [])
-    stored = [bench.journal.log(log, owner) for log, owner in ((Log.SYSTEM, ""), (Log.CALIBRATION, ""), (Log.CONSUMER, "anna"))]
+    stored = [bench.journal.log(log, owner) for log, owner in ((Log.SYSTEM, ""), (Log.CALIBRATION, ""), (Log.CONSUMER, "flat1"))]
     for entry in (stored[0] or stored[1] or stored[2])[:1]:
         assert "{" not in entry.entry.text("de") + entry.entry.text("en")
 

@@ -11,7 +11,7 @@ from smgw.protocol.digest_auth import Algorithm, DigestAuthenticator, FailureThr
 
 REALM = "Conexa"
 ROOT = frozenset({"/smgw/m2m", "/smgw/m2m/"})
-PASSWORDS = {"anna": "correct horse", "bert": "battery staple"}
+PASSWORDS = {"flat1": "correct horse", "flat2": "battery staple"}
 
 
 def secret_of(user: str, algorithm: Algorithm) -> str | None:
@@ -21,7 +21,9 @@ def secret_of(user: str, algorithm: Algorithm) -> str | None:
 class Client:
     """Answer challenges as RFC 7616 says; written apart from the code under test."""
 
-    def __init__(self, gate: DigestAuthenticator, user: str = "anna", password: str | None = None, now: float = 0.0, seed: int = 1) -> None:
+    def __init__(
+        self, gate: DigestAuthenticator, user: str = "flat1", password: str | None = None, now: float = 0.0, seed: int = 1
+    ) -> None:
         self.gate, self.user, self.password = gate, user, password or PASSWORDS.get(user, "?")
         self.count = 0
         self.nonce = self.take(gate.challenge(now, seed.to_bytes(8, "big")))
@@ -60,7 +62,7 @@ def refused(code: str, kind: type[PeerFault] = SecurityFault):
 
 
 @pytest.mark.req("CON-01")
-@pytest.mark.parametrize("user,password", [("anna", "wrong"), ("nobody", "correct horse"), ("bert", "correct horse")])
+@pytest.mark.parametrize("user,password", [("flat1", "wrong"), ("nobody", "correct horse"), ("flat2", "correct horse")])
 def test_wrong_name_or_password_is_refused_alike(gate: DigestAuthenticator, user: str, password: str) -> None:
     with refused("login.refused") as caught:
         Client(gate, user, password).send()
@@ -160,10 +162,10 @@ def test_memory_is_bounded_and_forgetting_never_opens_a_replay() -> None:
 
 @pytest.mark.req("CON-02")
 def test_clients_in_the_same_second_get_different_nonces_that_hold_in_parallel(gate: DigestAuthenticator) -> None:
-    clients = [Client(gate, user, seed=seed) for seed, user in enumerate(("anna", "anna", "bert"))]
+    clients = [Client(gate, user, seed=seed) for seed, user in enumerate(("flat1", "flat1", "flat2"))]
     assert len({client.nonce for client in clients}) == 3
     for second in range(3):
-        assert [client.send(now=second).user for client in clients] == ["anna", "anna", "bert"]
+        assert [client.send(now=second).user for client in clients] == ["flat1", "flat1", "flat2"]
 
 
 @pytest.mark.req("CON-02")
@@ -260,25 +262,25 @@ def test_no_altered_answer_is_taken(position: int, character: str) -> None:
 @pytest.mark.req("CON-01")
 def test_five_failures_lock_and_the_lock_grows() -> None:
     throttle = FailureThrottle()
-    assert throttle.locked_s(0, "user:anna") == 0
-    assert [throttle.failed(second, "user:anna") for second in range(5)] == [0, 0, 0, 0, 60]
-    assert throttle.locked_s(4, "user:anna") == 60
+    assert throttle.locked_s(0, "user:flat1") == 0
+    assert [throttle.failed(second, "user:flat1") for second in range(5)] == [0, 0, 0, 0, 60]
+    assert throttle.locked_s(4, "user:flat1") == 60
     assert throttle.locked_s(4, "10.0.0.7") == 0
-    assert throttle.locked_s(64, "user:anna") == 0
-    locks = [throttle.failed(100 + second, "user:anna") for second in range(20)]
+    assert throttle.locked_s(64, "user:flat1") == 0
+    locks = [throttle.failed(100 + second, "user:flat1") for second in range(20)]
     assert [lock for lock in locks if lock] == [120, 240, 300, 300]
 
 
 def test_failures_are_forgotten_after_success_or_a_quiet_time() -> None:
     throttle = FailureThrottle()
     for second in range(4):
-        throttle.failed(second, "user:anna")
-    throttle.succeeded("user:anna")
+        throttle.failed(second, "user:flat1")
+    throttle.succeeded("user:flat1")
     throttle.succeeded("nobody")
-    assert throttle.failed(5, "user:anna") == 0
+    assert throttle.failed(5, "user:flat1") == 0
     for second in range(3):
-        throttle.failed(second + 6, "user:anna")
-    assert throttle.failed(5000, "user:anna") == 0
+        throttle.failed(second + 6, "user:flat1")
+    assert throttle.failed(5000, "user:flat1") == 0
 
 
 def test_the_throttle_is_bounded() -> None:

@@ -100,9 +100,9 @@ def begin(layout: Layout, octets: bytes) -> int:
     """Upload a release, certify it and begin its campaign."""
     with books(layout) as held:
         now = datetime.now(UTC)
-        release = held.releases.upload(octets, now, "anna")
-        held.releases.certify([Certified(release.manifest_sha256, "BSI-DSZ-CC-0001-2026")], now, "anna")
-        return held.campaigns.create(release.version, PLAN, now, "anna").id
+        release = held.releases.upload(octets, now, "user1")
+        held.releases.certify([Certified(release.manifest_sha256, "BSI-DSZ-CC-0001-2026")], now, "user1")
+        return held.campaigns.create(release.version, PLAN, now, "user1").id
 
 
 async def end_of(layout: Layout, campaign: int, gateway: "asyncio.subprocess.Process") -> CampaignState:

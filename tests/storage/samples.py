@@ -64,4 +64,4 @@ def meter_profile(version: int = 1, meter: str = METER) -> MeterProfile:
 
 def consumer_profile(version: int = 1) -> ConsumerProfile:
     """Give a consumer profile."""
-    return ConsumerProfile("consumer1.sm", "anna", "0" * 32, "1" * 64, version=version)
+    return ConsumerProfile("consumer1.sm", "flat1", "0" * 32, "1" * 64, version=version)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.req("LOG-02")
 def lines(journal: Journal) -> list[bytes]:
     journal.append_readings([signed(1), signed(2, raw=2**64 - 1), (msgspec.structs.replace(signed(3)[0], raw=None), b"")])
     journal.append_registers([register(1), register(2, raw=None)])
-    journal.append_log([entry(1), entry(2), entry(3, Log.CALIBRATION), entry(1, Log.CONSUMER, "anna"), entry(1, Log.CONSUMER, "ben")])
+    journal.append_log([entry(1), entry(2), entry(3, Log.CALIBRATION), entry(1, Log.CONSUMER, "flat1"), entry(1, Log.CONSUMER, "flat2")])
     journal.put_profile(consumer_profile(), b"document", START)
     return list(journal.export(EXPORTED))
 

@@ -18,7 +18,7 @@ from smgw.storage.journal_export import EXPORTED, ExportAbout, item_of, verify_e
 pytestmark = pytest.mark.req("LOG-02")
 
 ABOUT = ExportAbout("EBSI0012345678", "2026-11-21T00:00:00Z")
-ANNA = ExportAbout("EBSI0012345678", "2026-11-21T00:00:00Z", "anna")
+TENANT = ExportAbout("EBSI0012345678", "2026-11-21T00:00:00Z", "flat1")
 
 
 def check_reading(record: bytes, signature: bytes) -> None:
@@ -33,7 +33,7 @@ def sealed(path: Path) -> Iterator[Journal]:
         journal.append_readings([signed(number) for number in range(300)])
         journal.append_registers([register(1)])
         journal.append_log([entry(number, log) for log in (Log.SYSTEM, Log.CALIBRATION) for number in range(5)])
-        journal.append_log([entry(number, Log.CONSUMER, who) for who in ("anna", "ben") for number in range(260)])
+        journal.append_log([entry(number, Log.CONSUMER, who) for who in ("flat1", "flat2") for number in range(260)])
         yield journal
 
 
@@ -102,8 +102,8 @@ def test_a_reading_without_the_gateways_signature_is_refused(sealed: Journal) ->
 @pytest.mark.req("CON-03")
 @pytest.mark.parametrize("line", ["item", "cut"])
 def test_an_export_of_whole_chains_holds_no_single_rows(sealed: Journal, line: str) -> None:
-    sealed.cut("consumer", "anna", 3, START, SIGNER)
-    own = list(sealed.export(["consumer"], ANNA, items=[item_of("readings", canonical_bytes(reading(1)), bytes(64))], seal_here=True))
+    sealed.cut("consumer", "flat1", 3, START, SIGNER)
+    own = list(sealed.export(["consumer"], TENANT, items=[item_of("readings", canonical_bytes(reading(1)), bytes(64))], seal_here=True))
     whole = list(sealed.export(["consumer"], ABOUT, seal_here=True))
     (number,) = numbers(own, line)
     with pytest.raises(DecodeFault, match=r"journal\.export"):
@@ -117,7 +117,7 @@ def test_an_export_that_was_sealed_in_the_journal_verifies_whole(sealed: Journal
     assert (report.rows, report.readings, report.items) == (300 + 1 + 10 + 520, 300, 0)
     assert report.seals == 3 + 6
     sealed.verify()
-    assert [one.seal.purpose for one in sealed.seals("consumer", "anna")] == ["block", "export"]
+    assert [one.seal.purpose for one in sealed.seals("consumer", "flat1")] == ["block", "export"]
 
 
 def test_sealing_for_an_export_alone_leaves_the_journal_as_it_is(sealed: Journal, path: Path) -> None:
@@ -131,16 +131,16 @@ def test_sealing_for_an_export_alone_leaves_the_journal_as_it_is(sealed: Journal
 
 def test_a_chain_whose_beginning_is_gone_verifies_from_its_cut(sealed: Journal) -> None:
     sealed.cut("readings", "", 256, START, SIGNER)
-    sealed.cut("consumer", "anna", 200, START, SIGNER)
-    sealed.cut("consumer", "anna", 260, START, SIGNER)
+    sealed.cut("consumer", "flat1", 200, START, SIGNER)
+    sealed.cut("consumer", "flat1", 260, START, SIGNER)
     sealed.seal(EXPORTED)
     report = verify_signed_export(sealed.export(EXPORTED, ABOUT), check, check_reading)
     assert report.readings == 44
     lengths = {(chain.chain, chain.scope): chain.length for chain in report.head.chains}
-    assert (lengths["readings", ""], lengths["consumer", "anna"], lengths["cuts", ""]) == (300, 260, 3)
-    own = verify_signed_export(sealed.export(["consumer"], ANNA), check, check_reading)
+    assert (lengths["readings", ""], lengths["consumer", "flat1"], lengths["cuts", ""]) == (300, 260, 3)
+    own = verify_signed_export(sealed.export(["consumer"], TENANT), check, check_reading)
     assert own.rows == 0
-    forged = [line.replace(b'"removed":60', b'"removed":59') for line in sealed.export(["consumer"], ANNA)]
+    forged = [line.replace(b'"removed":60', b'"removed":59') for line in sealed.export(["consumer"], TENANT)]
     with pytest.raises(DecodeFault, match="was altered"):
         verify_export(forged)
 
@@ -148,11 +148,11 @@ def test_a_chain_whose_beginning_is_gone_verifies_from_its_cut(sealed: Journal) 
 @pytest.mark.req("CON-03")
 def test_the_export_of_one_consumer_holds_nothing_of_another(sealed: Journal) -> None:
     item = item_of("readings", canonical_bytes(reading(7)), bytes(64))
-    sealed.cut("consumer", "ben", 5, START, SIGNER)
-    sealed.cut("consumer", "anna", 5, START, SIGNER)
-    lines = list(sealed.export(["consumer", "readings", "system"], ANNA, items=[item], seal_here=True))
+    sealed.cut("consumer", "flat2", 5, START, SIGNER)
+    sealed.cut("consumer", "flat1", 5, START, SIGNER)
+    lines = list(sealed.export(["consumer", "readings", "system"], TENANT, items=[item], seal_here=True))
     report = verify_signed_export(lines, check, check_reading)
-    assert [(chain.chain, chain.scope) for chain in report.head.chains] == [("consumer", "anna")]
+    assert [(chain.chain, chain.scope) for chain in report.head.chains] == [("consumer", "flat1")]
     assert (report.rows, report.items, report.readings) == (255, 1, 1)
-    assert b"ben" not in b"".join(lines)
+    assert b"flat2" not in b"".join(lines)
     assert {json.loads(line)["type"] for line in lines[1:]} == {"cut", "row", "seal", "item"}

@@ -26,20 +26,20 @@ def test_an_entry_that_fits_no_log_is_refused_with_its_whole_batch(journal: Jour
 
 
 def test_each_log_and_each_consumer_counts_from_one(journal: Journal) -> None:
-    journal.append_log([entry(1), entry(2, Log.CALIBRATION), entry(3, Log.CONSUMER, "anna"), entry(4, Log.CONSUMER, "ben"), entry(5)])
+    journal.append_log([entry(1), entry(2, Log.CALIBRATION), entry(3, Log.CONSUMER, "flat1"), entry(4, Log.CONSUMER, "flat2"), entry(5)])
     assert journal.log(Log.SYSTEM) == [StoredLogEntry(1, entry(1)), StoredLogEntry(2, entry(5))]
     assert journal.log(Log.CALIBRATION) == [StoredLogEntry(1, entry(2, Log.CALIBRATION))]
-    assert journal.log(Log.CONSUMER, "ben") == [StoredLogEntry(1, entry(4, Log.CONSUMER, "ben"))]
+    assert journal.log(Log.CONSUMER, "flat2") == [StoredLogEntry(1, entry(4, Log.CONSUMER, "flat2"))]
     assert journal.log(Log.CONSUMER, "nobody") == []
 
 
 def test_counts(journal: Journal) -> None:
-    journal.append_log([entry(1), entry(2, Log.CALIBRATION), entry(3, Log.CONSUMER, "anna"), entry(4, Log.CONSUMER, "ben"), entry(5)])
+    journal.append_log([entry(1), entry(2, Log.CALIBRATION), entry(3, Log.CONSUMER, "flat1"), entry(4, Log.CONSUMER, "flat2"), entry(5)])
     assert journal.log_count() == 5
     assert journal.log_count(Log.SYSTEM) == 2
     assert journal.log_count(Log.CONSUMER) == 2
-    assert journal.log_count(Log.CONSUMER, "anna") == 1
-    assert journal.log_count(consumer_id="ben") == 1
+    assert journal.log_count(Log.CONSUMER, "flat1") == 1
+    assert journal.log_count(consumer_id="flat2") == 1
     assert journal.log_count(Log.CONSUMER, "nobody") == 0
 
 

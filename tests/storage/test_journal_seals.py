@@ -46,18 +46,18 @@ def test_what_is_no_seal_in_its_one_spelling_is_refused(record: bytes) -> None:
 
 
 def test_a_seal_reads_back() -> None:
-    seal = Seal("consumer", "anna", 256, "00" * 32, "block", START, "07")
+    seal = Seal("consumer", "flat1", 256, "00" * 32, "block", START, "07")
     assert seal_of(seal_octets(seal)) == seal
 
 
 def test_ends_are_sealed_where_something_was_added(sealed: Journal) -> None:
-    sealed.append_log([entry(1), entry(2, Log.CONSUMER, "anna")])
+    sealed.append_log([entry(1), entry(2, Log.CONSUMER, "flat1")])
     sealed.append_readings([signed(number) for number in range(5)])
     sealed.seal_ends()
     sealed.append_log([entry(3)])
     sealed.seal_ends()
     sealed.seal_ends()
-    assert (lengths(sealed, "system"), lengths(sealed, "consumer", "anna"), lengths(sealed, "readings")) == ([1, 2], [1], [5])
+    assert (lengths(sealed, "system"), lengths(sealed, "consumer", "flat1"), lengths(sealed, "readings")) == ([1, 2], [1], [5])
     head = sealed.seal_head()
     assert head is not None and head.length == 4
     assert {one.seal.purpose for one in sealed.seals("system")} == {"end"}
@@ -66,10 +66,10 @@ def test_ends_are_sealed_where_something_was_added(sealed: Journal) -> None:
 
 def test_every_chain_is_sealed_when_it_passes_a_multiple_of_256_rows(sealed: Journal) -> None:
     for number in range(BLOCK_ROWS + 3):
-        sealed.append_log([entry(number), entry(number, Log.CONSUMER, "anna")])
+        sealed.append_log([entry(number), entry(number, Log.CONSUMER, "flat1")])
     sealed.append_readings([signed(number) for number in range(3 * BLOCK_ROWS + 7)])
     assert lengths(sealed, "system") == [256]
-    assert lengths(sealed, "consumer", "anna") == [256]
+    assert lengths(sealed, "consumer", "flat1") == [256]
     assert lengths(sealed, "readings") == [775]
     sealed.append_readings([signed(number) for number in range(775, 4 * BLOCK_ROWS)])
     assert lengths(sealed, "readings") == [775, 1024]

@@ -23,7 +23,7 @@ def fill(journal: Journal) -> None:
     journal.append_readings([signed(number, obis=obis) for number in range(5) for obis in (EXPORT, EXPORT.with_tariff(1))])
     journal.append_registers([register(number) for number in range(5)])
     journal.append_log([entry(number, log) for number in range(5) for log in (Log.SYSTEM, Log.CALIBRATION)])
-    journal.append_log([entry(number, Log.CONSUMER, who) for number in range(5) for who in ("anna", "ben")])
+    journal.append_log([entry(number, Log.CONSUMER, who) for number in range(5) for who in ("flat1", "flat2")])
     for version in range(1, 6):
         journal.put_profile(meter_profile(version), b"document", START)
     journal.enqueue(OutboxMessage("m1", "emt1.sm", "taf7-1.sm", b"body", START))
@@ -58,7 +58,7 @@ def swap(table: str, key: str, columns: str) -> tuple[str, ...]:
     return (f"CREATE TEMP TABLE old AS SELECT * FROM {table}", f"UPDATE {table} SET {pairs} WHERE {key} IN (2, 3)")
 
 
-_HEAD = "(SELECT id FROM heads WHERE kind = 'consumer' AND scope = 'ben')"
+_HEAD = "(SELECT id FROM heads WHERE kind = 'consumer' AND scope = 'flat2')"
 
 CASES = [
     ("UPDATE readings SET raw = raw + 1 WHERE sequence = 4", "readings: row 4 was altered"),
@@ -89,11 +89,11 @@ CASES = [
     ("UPDATE profiles SET kind = 'tariff' WHERE sequence = 2", "profiles: row 2 can't be read"),
     ("DELETE FROM profiles WHERE sequence = 5", "profiles: row 5 is missing"),
     ("UPDATE log_entries SET body = CAST(replace(body, 'test', 'fest') AS BLOB) WHERE number = 2", "system: row 2 was altered"),
-    (f"UPDATE log_entries SET time = time + 1 WHERE number = 3 AND head = {_HEAD}", "consumer of ben: row 3 can't be read"),
-    (f"UPDATE log_entries SET body = x'7b' WHERE number = 3 AND head = {_HEAD}", "consumer of ben: row 3 can't be read"),
-    (f"DELETE FROM log_entries WHERE number = 5 AND head = {_HEAD}", "consumer of ben: row 5 is missing"),
-    (f"DELETE FROM log_entries WHERE number = 1 AND head = {_HEAD}", "consumer of ben: row 1 is missing"),
-    ("UPDATE heads SET scope = 'eve' WHERE scope = 'ben'", "consumer of eve: row 1 can't be read"),
+    (f"UPDATE log_entries SET time = time + 1 WHERE number = 3 AND head = {_HEAD}", "consumer of flat2: row 3 can't be read"),
+    (f"UPDATE log_entries SET body = x'7b' WHERE number = 3 AND head = {_HEAD}", "consumer of flat2: row 3 can't be read"),
+    (f"DELETE FROM log_entries WHERE number = 5 AND head = {_HEAD}", "consumer of flat2: row 5 is missing"),
+    (f"DELETE FROM log_entries WHERE number = 1 AND head = {_HEAD}", "consumer of flat2: row 1 is missing"),
+    ("UPDATE heads SET scope = 'eve' WHERE scope = 'flat2'", "consumer of eve: row 1 can't be read"),
     ("UPDATE heads SET hash = zeroblob(32) WHERE kind = 'readings'", "readings: row 10 is not what the head says"),
     ("UPDATE heads SET length = 11 WHERE kind = 'readings'", "readings: row 11 is missing"),
     ("UPDATE heads SET length = 4 WHERE kind = 'registers'", "registers: row 6 is missing"),
@@ -166,8 +166,8 @@ def test_an_intact_journal_reports_every_chain(journal: Journal) -> None:
     report = journal.verify()
     assert [(chain.kind, chain.scope, chain.length) for chain in report.chains] == [
         ("calibration", "", 5),
-        ("consumer", "anna", 5),
-        ("consumer", "ben", 5),
+        ("consumer", "flat1", 5),
+        ("consumer", "flat2", 5),
         ("profiles", "", 5),
         ("readings", "", 10),
         ("registers", "", 5),

@@ -35,7 +35,7 @@ def fill(journal: Journal, rows: int = 10) -> None:
     journal.append_registers([register(number) for number in range(1, rows + 1)])
     for number in range(1, rows + 1):
         journal.append_log([entry(number), entry(number, Log.CALIBRATION)])
-        journal.append_log([entry(number, Log.CONSUMER, who) for who in ("anna", "ben")])
+        journal.append_log([entry(number, Log.CONSUMER, who) for who in ("flat1", "flat2")])
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_second_cut_has_to_go_further(filled: Journal) -> None:
 
 @pytest.mark.parametrize("table", ["readings", "registers", "log_entries"])
 def test_no_statement_deletes_what_no_cut_covers(path: Path, filled: Journal, table: str) -> None:
-    for kind, scope in (("readings", ""), ("registers", ""), ("system", ""), ("consumer", "anna")):
+    for kind, scope in (("readings", ""), ("registers", ""), ("system", ""), ("consumer", "flat1")):
         filled.cut(kind, scope, 5, LATER, SIGNER)
     filled.close()
     connection = Database.open(path, KEY).connection
@@ -128,15 +128,15 @@ def test_a_cut_can_not_be_changed_or_taken_back(path: Path, filled: Journal) -> 
             "readings: row 5 stands before the cut",
         ),
         (
-            ["DELETE FROM log_entries WHERE number = 6 AND head = (SELECT id FROM heads WHERE scope = 'anna')"],
-            "consumer of anna: row 6 is missing",
+            ["DELETE FROM log_entries WHERE number = 6 AND head = (SELECT id FROM heads WHERE scope = 'flat1')"],
+            "consumer of flat1: row 6 is missing",
         ),
         (["DELETE FROM heads WHERE kind = 'readings'", "DELETE FROM readings"], "readings: row 5 has no head"),
     ],
 )
 def test_a_deletion_that_was_not_recorded_is_found(path: Path, filled: Journal, statements: list[str], place: str) -> None:
     filled.cut("readings", "", 5, LATER, SIGNER)
-    filled.cut("consumer", "anna", 5, LATER, SIGNER)
+    filled.cut("consumer", "flat1", 5, LATER, SIGNER)
     filled.close()
     tampered(path, *statements)
     with Journal.open_read_only(path, KEY) as journal, pytest.raises(IntegrityFault) as caught:
@@ -166,7 +166,7 @@ def test_a_cut_that_deletes_more_than_it_says_is_undone(path: Path, filled: Jour
 # what works
 
 
-@pytest.mark.parametrize(("kind", "scope"), [("readings", ""), ("registers", ""), ("system", ""), ("consumer", "anna")])
+@pytest.mark.parametrize(("kind", "scope"), [("readings", ""), ("registers", ""), ("system", ""), ("consumer", "flat1")])
 @pytest.mark.parametrize("numbers", [[1], [9], [10], [1, 2, 3], [4, 10]])
 def test_the_rest_of_a_cut_chain_verifies_and_grows(path: Path, filled: Journal, kind: str, scope: str, numbers: list[int]) -> None:
     for number in numbers:
@@ -174,7 +174,7 @@ def test_the_rest_of_a_cut_chain_verifies_and_grows(path: Path, filled: Journal,
     assert filled.stored_rows(kind, scope) == 10 - numbers[-1]
     filled.append_readings([signed(11)])
     filled.append_registers([register(11)])
-    filled.append_log([entry(11), entry(11, Log.CONSUMER, "anna")])
+    filled.append_log([entry(11), entry(11, Log.CONSUMER, "flat1")])
     assert filled.stored_rows(kind, scope) == 11 - numbers[-1]
     report = filled.verify()
     assert report.rows("cuts") == len(numbers)
@@ -207,7 +207,7 @@ def test_numbers_go_on_after_a_cut(filled: Journal) -> None:
     assert [stored.index for stored in filled.log(Log.SYSTEM)] == [4, 5, 6, 7, 8, 9, 10]
     assert (filled.log_count(Log.SYSTEM), filled.stored_rows("system")) == (10, 7)
     assert [one.sequence for one in filled.recent_readings(5)] == [11]
-    assert filled.scopes("consumer") == ["anna", "ben"]
+    assert filled.scopes("consumer") == ["flat1", "flat2"]
 
 
 def test_a_cut_is_undone_with_the_step_that_it_belongs_to(filled: Journal) -> None:
@@ -255,7 +255,7 @@ def test_registers_go_by_the_end_of_their_period(journal: Journal) -> None:
 
 def test_log_entries_go_by_their_time(filled: Journal) -> None:
     assert filled.released_log(Log.SYSTEM, "", quarter(4), LATER, 100) == 3
-    assert filled.released_log(Log.CONSUMER, "anna", quarter(9), LATER, 5) == 5
+    assert filled.released_log(Log.CONSUMER, "flat1", quarter(9), LATER, 5) == 5
     assert filled.released_log(Log.CONSUMER, "nobody", quarter(9), LATER, 5) == 0
 
 
@@ -271,7 +271,7 @@ def test_an_entry_from_the_future_goes_only_with_a_later_one(journal: Journal) -
 @pytest.fixture
 def lines(filled: Journal) -> list[bytes]:
     filled.cut("readings", "", 3, LATER, SIGNER)
-    filled.cut("consumer", "anna", 4, LATER, SIGNER)
+    filled.cut("consumer", "flat1", 4, LATER, SIGNER)
     filled.cut("readings", "", 5, LATER, SIGNER)
     return list(filled.export(EXPORTED))
 

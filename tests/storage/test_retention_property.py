@@ -20,7 +20,7 @@ _steps = st.lists(
     st.one_of(
         st.tuples(st.just("readings"), st.integers(1, 300)),
         st.tuples(st.just("log"), st.integers(1, 30)),
-        st.tuples(st.just("cut"), st.tuples(st.sampled_from([("readings", ""), ("system", ""), ("consumer", "anna")]), st.floats(0, 1))),
+        st.tuples(st.just("cut"), st.tuples(st.sampled_from([("readings", ""), ("system", ""), ("consumer", "flat1")]), st.floats(0, 1))),
         st.tuples(st.just("reopen"), st.none()),
     ),
     max_size=12,
@@ -30,7 +30,7 @@ _steps = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(_steps)
 def test_what_is_left_of_a_chain_is_its_end_whole_and_verified(steps: list[tuple[str, object]]) -> None:
-    lengths = {("readings", ""): 0, ("system", ""): 0, ("consumer", "anna"): 0}
+    lengths = {("readings", ""): 0, ("system", ""): 0, ("consumer", "flat1"): 0}
     gone = dict(lengths)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal.db"
@@ -42,7 +42,7 @@ def test_what_is_left_of_a_chain_is_its_end_whole_and_verified(steps: list[tuple
                 journal.append_readings([signed(number) for number in range(first, lengths["readings", ""] + 1)])
             elif name == "log":
                 for _ in range(int(detail)):  # type: ignore[call-overload]
-                    for key, log in ((("system", ""), Log.SYSTEM), (("consumer", "anna"), Log.CONSUMER)):
+                    for key, log in ((("system", ""), Log.SYSTEM), (("consumer", "flat1"), Log.CONSUMER)):
                         lengths[key] += 1
                         journal.append_log([entry(lengths[key], log, key[1])])
             elif name == "cut":

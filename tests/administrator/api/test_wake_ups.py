@@ -31,7 +31,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 
 async def test_an_address_is_set_shown_and_ordered(desk: Desk) -> None:
-    token = add_user(desk.books, "anna", Role.OPERATOR)
+    token = add_user(desk.books, "user1", Role.OPERATOR)
     async with served(desk) as caller:
         assert (await caller.ask("GET", PATH, token))[1]["error"] == "wakeup.address"
         assert (await caller.ask("POST", PATH, token))[1]["error"] == "wakeup.address"
@@ -44,7 +44,7 @@ async def test_an_address_is_set_shown_and_ordered(desk: Desk) -> None:
 
 
 async def test_a_gateway_is_called_and_the_wait_is_counted(desk: Desk) -> None:
-    token = add_user(desk.books, "anna", Role.OPERATOR)
+    token = add_user(desk.books, "user1", Role.OPERATOR)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
         gateway.bind(("127.0.0.1", 0))
         gateway.setblocking(False)
@@ -66,7 +66,7 @@ async def test_a_gateway_is_called_and_the_wait_is_counted(desk: Desk) -> None:
 
 
 async def test_a_call_that_nobody_waits_for_is_made_at_the_next_look(desk: Desk) -> None:
-    token = add_user(desk.books, "anna", Role.OPERATOR)
+    token = add_user(desk.books, "user1", Role.OPERATOR)
     assert desk.office.caller is not None
     service = desk.office.caller.service
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
@@ -87,7 +87,7 @@ async def test_a_call_that_nobody_waits_for_is_made_at_the_next_look(desk: Desk)
 @pytest.mark.req("ADM-02")
 async def test_under_four_eyes_an_address_waits_for_a_second_person(desk: Desk) -> None:
     desk = desk._replace(four_eyes=frozenset({"wake-up"}))
-    tokens = [add_user(desk.books, name, Role.OPERATOR, Role.APPROVER) for name in ("anna", "bob")]
+    tokens = [add_user(desk.books, name, Role.OPERATOR, Role.APPROVER) for name in ("user1", "bob")]
     wanted = {"host": "gateway.example", "port": 15200, "set_gateway": True}
     async with served(desk) as caller:
         status, proposal = await caller.ask("PUT", PATH, tokens[0], wanted)
@@ -95,4 +95,4 @@ async def test_under_four_eyes_an_address_waits_for_a_second_person(desk: Desk) 
         assert (await caller.ask("GET", PATH, tokens[0]))[1]["error"] == "wakeup.address"
         assert (await caller.ask("POST", f"/proposals/{proposal['id']}/approve", tokens[1]))[0] == 200
         assert (await caller.ask("GET", PATH, tokens[0]))[1]["port"] == 15200
-    assert [(job.resource, job.created_by) for job in desk.books.jobs.waiting(GATEWAY_ID)] == [("rts/wake-up", "anna")]
+    assert [(job.resource, job.created_by) for job in desk.books.jobs.waiting(GATEWAY_ID)] == [("rts/wake-up", "user1")]

@@ -7,7 +7,7 @@ import pytest
 from smgw.core.errors import PeerFault
 from smgw.gateway.han.session import IDLE_S, LONGEST_S, Presence, SelfTestLock, Sessions, Shown, ShownValues
 
-A, B = Shown("c1", "taf7", "anna", 5), Shown("c1", "taf1", "anna", 1)
+A, B = Shown("c1", "taf7", "flat1", 5), Shown("c1", "taf1", "flat1", 1)
 
 
 def sessions(most: int = 256) -> Sessions:
