@@ -178,7 +178,7 @@ def compare_profiles(
     else:
         columns = {"kind": "Kind", "id": "Profile", "wanted": "Shall be", "held": "Is", "finding": "Finding", "code": "Code"}
         show_table(found["profiles"], columns, as_json)
-        say(f"{found['differences']} differences at {found['read_at']}")
+        say(f"{found['differences']} difference{'s' * (found['differences'] != 1)} at {found['read_at']}")
     if found["differences"]:
         raise typer.Exit(1)
 
