@@ -29,7 +29,7 @@ FIELDS = {
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = make_desk(tmp_path / "gwa")
-    add_user(desk.books, "ann", *Role)
+    add_user(desk.books, "op1", *Role)
     yield desk
     desk.books.close()
 
@@ -56,7 +56,7 @@ async def test_another_host_name_reaches_nothing(desk: Desk, host: str) -> None:
 @pytest.mark.parametrize("forged", [{}, {"form_key": ""}, {"form_key": "guess"}], ids=["none", "empty", "wrong"])
 async def test_a_form_without_the_key_of_its_session_does_nothing(desk: Desk, forged: dict[str, str]) -> None:
     async with served(desk) as caller:
-        await caller.log_in("ann")
+        await caller.log_in("op1")
         before = counted(desk)
         for path in PATHS:
             status, page = await caller.send(path, {**FIELDS, **forged})
@@ -68,7 +68,7 @@ async def test_a_form_without_the_key_of_its_session_does_nothing(desk: Desk, fo
 @pytest.mark.req("SEC-03")
 async def test_a_form_that_a_foreign_page_sends_does_nothing_even_with_the_key(desk: Desk) -> None:
     async with served(desk) as caller:
-        key = await caller.log_in("ann")
+        key = await caller.log_in("op1")
         before = counted(desk)
         for origin in ("http://evil.invalid", "null", f"http://127.0.0.1:{caller.server.port}.evil.invalid", "http://127.0.0.1:1"):
             status, _ = await caller.send(f"/gateways/{GATEWAY_ID}/jobs", {"form_key": key, "order": "state"}, headers={"Origin": origin})
@@ -77,7 +77,7 @@ async def test_a_form_that_a_foreign_page_sends_does_nothing_even_with_the_key(d
         own = f"http://127.0.0.1:{caller.server.port}"
         status, _ = await caller.send(f"/gateways/{GATEWAY_ID}/jobs", {"form_key": key, "order": "state"}, headers={"Origin": own})
         assert status == 303
-        status, _ = await caller.send("/login", {"name": "ann", "password": PASSWORD}, headers={"Origin": "http://evil.invalid"})
+        status, _ = await caller.send("/login", {"name": "op1", "password": PASSWORD}, headers={"Origin": "http://evil.invalid"})
         assert status == 403
 
 
@@ -86,7 +86,7 @@ async def test_a_session_of_one_user_does_not_serve_another_s_forms(desk: Desk) 
     add_user(desk.books, "eve", *Role)
     async with served(desk) as caller:
         foreign = await caller.log_in("eve")
-        await caller.log_in("ann")
+        await caller.log_in("op1")
         status, _ = await caller.send(f"/gateways/{GATEWAY_ID}/jobs", {"form_key": foreign, "order": "state"})
         assert status == 403
 
@@ -97,7 +97,7 @@ async def test_the_console_opens_with_a_session_and_with_nothing_else(desk: Desk
         for path in ("/", f"/gateways/{GATEWAY_ID}", "/audit", "/users", "/audit/export", "/nowhere"):
             async with caller.session.get(path, allow_redirects=False, headers={"Authorization": f"Bearer {TOKEN}"}) as reply:
                 assert (reply.status, reply.headers["Location"], await reply.read()) == (303, "/login", b"")
-        async with caller.session.post("/login", data={"name": "ann", "password": PASSWORD}, allow_redirects=False) as reply:
+        async with caller.session.post("/login", data={"name": "op1", "password": PASSWORD}, allow_redirects=False) as reply:
             cookie = reply.cookies[COOKIE]
             assert cookie["httponly"] and cookie["samesite"] == "Strict" and len(cookie.value) > 40
         async with caller.session.get("/") as reply:
@@ -134,7 +134,7 @@ class Hands:
 @pytest.mark.parametrize("seconds", [IDLE_S + 1, SESSION_S + 1])
 async def test_a_session_ends_when_nobody_uses_it(desk: Desk, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     async with served(desk) as caller:
-        await caller.log_in("ann")
+        await caller.log_in("op1")
         with monkeypatch.context() as patch:
             clock = Hands(patch)
             clock.move(IDLE_S - 1)
@@ -146,32 +146,32 @@ async def test_a_session_ends_when_nobody_uses_it(desk: Desk, monkeypatch: pytes
 @pytest.mark.req("ADM-13")
 async def test_log_out_a_new_password_and_switching_off_end_every_session(desk: Desk) -> None:
     async def ends(caller: Caller, deed: Any) -> None:
-        await caller.log_in("ann")
+        await caller.log_in("op1")
         kept = {cookie.key: cookie.value for cookie in caller.session.cookie_jar}
         deed()
         async with caller.session.get("/", cookies=kept, allow_redirects=False) as reply:
             assert (reply.status, reply.headers["Location"]) == (303, "/login")
 
     users = desk.books.users
-    stored = users.password_hash("ann")
+    stored = users.password_hash("op1")
     async with served(desk) as caller:
-        key = await caller.log_in("ann")
+        key = await caller.log_in("op1")
         kept = {cookie.key: cookie.value for cookie in caller.session.cookie_jar}
         assert await caller.send("/logout", {"form_key": key}) == (303, "/login")
         async with caller.session.get("/", cookies=kept, allow_redirects=False) as reply:
             assert reply.status == 303
-        await ends(caller, lambda: users.set_password("ann", stored, START, "test"))
-        await ends(caller, lambda: users.set_active("ann", False, START, "test"))
-        status, _ = await caller.send("/login", {"name": "ann", "password": PASSWORD})
+        await ends(caller, lambda: users.set_password("op1", stored, START, "test"))
+        await ends(caller, lambda: users.set_active("op1", False, START, "test"))
+        status, _ = await caller.send("/login", {"name": "op1", "password": PASSWORD})
         assert status == 403
 
 
 @pytest.mark.req("ADM-13")
 async def test_roles_count_from_the_next_request_on(desk: Desk) -> None:
     async with served(desk) as caller:
-        await caller.log_in("ann")
+        await caller.log_in("op1")
         assert (await caller.page("/users"))[0] == 200
-        desk.books.users.set_roles("ann", [Role.VIEWER], START, "test")
+        desk.books.users.set_roles("op1", [Role.VIEWER], START, "test")
         assert (await caller.page("/users"))[0] == 403
         status, page = await caller.page("/")
         assert status == 200 and "/users" not in page
@@ -181,23 +181,23 @@ async def test_roles_count_from_the_next_request_on(desk: Desk) -> None:
 async def test_wrong_passwords_lock_a_name_for_a_while_and_are_audited(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     async with served(desk) as caller:
         for _ in range(WRONG_PASSWORDS):
-            status, page = await caller.send("/login", {"name": "ann", "password": "wrong password"})
+            status, page = await caller.send("/login", {"name": "op1", "password": "wrong password"})
             assert status == 403
-        status, locked = await caller.send("/login", {"name": "ann", "password": PASSWORD})
+        status, locked = await caller.send("/login", {"name": "op1", "password": PASSWORD})
         assert (status, locked) == (403, page)
-        results = [entry["result"] for entry in desk.books.audit.newest(WRONG_PASSWORDS, actor="ann")]
+        results = [entry["result"] for entry in desk.books.audit.newest(WRONG_PASSWORDS, actor="op1")]
         assert results == ["locked"] + ["administrator.login"] * (WRONG_PASSWORDS - 1)
         await caller.log_in()
         with monkeypatch.context() as patch:
             locked = Sessions.is_locked
             patch.setattr(Sessions, "is_locked", lambda this, user, now_s: locked(this, user, now_s + LOCK_S + 1))
-            await caller.log_in("ann")
+            await caller.log_in("op1")
 
 
 async def test_an_unknown_name_looks_like_a_wrong_password_and_fills_no_trail(desk: Desk) -> None:
     async with served(desk) as caller:
         before = desk.books.audit.head()
-        wrong = await caller.send("/login", {"name": "ann", "password": "wrong password"})
+        wrong = await caller.send("/login", {"name": "op1", "password": "wrong password"})
         after = desk.books.audit.head()
         unknown = await caller.send("/login", {"name": "nobody", "password": "wrong password"})
         assert wrong == unknown and wrong[0] == 403

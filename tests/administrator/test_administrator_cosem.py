@@ -54,7 +54,7 @@ class CosemBench(Bench):
     def queue(self, method: str, resource: str, document: Document | None = None) -> Job:
         xml = "" if document is None else encode_document(document).decode()
         body, random = CosemRequest(xml), next(_IDS).to_bytes(16, "big")
-        return self.books.jobs.add(GATEWAY_ID, method, f"/cosem/{resource}", body, at=START, actor="ann", random=random)
+        return self.books.jobs.add(GATEWAY_ID, method, f"/cosem/{resource}", body, at=START, actor="op1", random=random)
 
     def held(self) -> dict[str, int]:
         return {type(profile).__name__: profile.version for _, profile in self.inventory.profiles(GATEWAY_ID)}

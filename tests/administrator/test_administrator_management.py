@@ -164,7 +164,7 @@ async def test_a_gateway_is_brought_to_its_profiles_once(bench: Bench) -> None:
 
 @pytest.mark.req("WAN-08", "ADM-10")
 async def test_a_waiting_job_is_sent_once_and_a_repetition_gives_the_answer_that_was_lost(bench: Bench) -> None:
-    job = bench.books.jobs.add(GATEWAY_ID, "GET", "rts/meter", None, at=START, actor="ann", random=bytes(16))
+    job = bench.books.jobs.add(GATEWAY_ID, "GET", "rts/meter", None, at=START, actor="op1", random=bytes(16))
     async with gateway_end(bench.obey) as streams:
         session = GatewaySession(bench.office, known_gateway(bench.inventory, peer()), streams)
         lost = await session.command(job.method, job.resource, job.body, job.command_id)
@@ -236,8 +236,8 @@ async def test_a_gateway_that_goes_away_is_noted_without_alarm(bench: Bench) -> 
 
 @pytest.mark.req("WAN-08", "ADM-10")
 async def test_a_job_that_the_gateway_always_refuses_holds_up_the_others_three_times_only(bench: Bench) -> None:
-    poison = bench.books.jobs.add(GATEWAY_ID, "POST", "fas/poison", {}, at=START, actor="ann", random=bytes(16))
-    good = bench.books.jobs.add(GATEWAY_ID, "GET", "rts/meter", None, at=START, actor="ann", random=b"\x01" * 16)
+    poison = bench.books.jobs.add(GATEWAY_ID, "POST", "fas/poison", {}, at=START, actor="op1", random=bytes(16))
+    good = bench.books.jobs.add(GATEWAY_ID, "GET", "rts/meter", None, at=START, actor="op1", random=b"\x01" * 16)
     sent: list[str] = []
 
     def obey(request: Request) -> tuple[int, bytes]:
@@ -259,7 +259,7 @@ async def test_a_job_that_the_gateway_always_refuses_holds_up_the_others_three_t
 
 @pytest.mark.req("WAN-08")
 async def test_a_command_that_takes_longer_is_under_way_until_its_result_comes(bench: Bench) -> None:
-    job = bench.books.jobs.add(GATEWAY_ID, "POST", "fas/self-test", None, at=START, actor="ann", random=bytes(16))
+    job = bench.books.jobs.add(GATEWAY_ID, "POST", "fas/self-test", None, at=START, actor="op1", random=bytes(16))
     async with gateway_end(bench.obey) as streams:
         session = GatewaySession(bench.office, known_gateway(bench.inventory, peer()), streams)
         assert await session.work_off() == 1
@@ -288,7 +288,7 @@ async def test_a_command_may_name_where_its_result_is_wanted_among_our_own_addre
 
 @pytest.mark.req("WAN-08")
 async def test_a_gateway_that_does_not_answer_in_twenty_seconds_is_let_go_and_its_command_comes_again(bench: Bench) -> None:
-    job = bench.books.jobs.add(GATEWAY_ID, "GET", "state", None, at=START, actor="ann", random=bytes(16))
+    job = bench.books.jobs.add(GATEWAY_ID, "GET", "state", None, at=START, actor="op1", random=bytes(16))
     over = asyncio.Event()
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

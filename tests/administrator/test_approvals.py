@@ -27,14 +27,14 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def hand(desk: Desk) -> Hand:
-    return Hand(desk.books, "bob", START, desk.random)
+    return Hand(desk.books, "op2", START, desk.random)
 
 
 def propose(desk: Desk, deed: str, order: object) -> int:
-    return desk.books.approvals.propose("profile", deed, GATEWAY_ID, "x", order, at=START, actor="ann").id
+    return desk.books.approvals.propose("profile", deed, GATEWAY_ID, "x", order, at=START, actor="op1").id
 
 
-def decide(desk: Desk, number: int, approved: bool = True, actor: str = "bob") -> None:
+def decide(desk: Desk, number: int, approved: bool = True, actor: str = "op2") -> None:
     desk.books.approvals.decide(number, approved, START, actor, lambda proposal: perform(hand(desk), proposal))
 
 
@@ -72,21 +72,21 @@ def test_each_deed_is_done_in_the_name_of_whoever_proposed_it(desk: Desk) -> Non
     decide(desk, propose(desk, "removal", RemovalOrder(GATEWAY_ID, "meter", METER_ID)))
     waiting = desk.books.jobs.waiting(GATEWAY_ID)
     assert [(job.method, job.resource, job.created_by) for job in waiting] == [
-        ("POST", "fas/self-test", "ann"),
-        ("DELETE", f"rts/meter/{METER_ID}", "ann"),
+        ("POST", "fas/self-test", "op1"),
+        ("DELETE", f"rts/meter/{METER_ID}", "op1"),
     ]
     assert ("meter", METER_ID) not in [
         (kind, getattr(profile, "meter_id", "")) for kind, profile in desk.books.inventory.profiles(GATEWAY_ID)
     ]
     deciders = [entry["actor"] for entry in desk.books.audit.newest(20) if entry["action"].startswith("approve")]
-    assert deciders == ["bob"] * 3
+    assert deciders == ["op2"] * 3
 
 
 def test_nobody_approves_what_they_proposed_but_may_take_it_back(desk: Desk) -> None:
     number = propose(desk, "job", JobOrder(GATEWAY_ID, "GET", "state"))
     with pytest.raises(DomainFault, match=r"administrator\.own_proposal"):
-        decide(desk, number, actor="ann")
-    decide(desk, number, approved=False, actor="ann")
+        decide(desk, number, actor="op1")
+    decide(desk, number, approved=False, actor="op1")
     assert desk.books.jobs.of(GATEWAY_ID) == []
     for approved in (True, False):
         with pytest.raises(DomainFault, match="is rejected"):
@@ -125,37 +125,37 @@ def held(desk: Desk) -> tuple[object, ...]:
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_over_the_interface_it_waits_for_a_second_person(desk: Desk, name: str) -> None:
     method, path, body = REQUESTS[name]
-    users = {"ann": add_user(desk.books, "ann", Role.OPERATOR, Role.APPROVER), "bob": add_user(desk.books, "bob", Role.APPROVER)}
+    users = {"op1": add_user(desk.books, "op1", Role.OPERATOR, Role.APPROVER), "op2": add_user(desk.books, "op2", Role.APPROVER)}
     before = held(desk)
     async with served(desk) as caller:
-        status, proposal = await caller.ask(method, path, users["ann"], body)
+        status, proposal = await caller.ask(method, path, users["op1"], body)
         kind = {"removal": "profile", "exchange": "keys", "end": "decommission"}.get(name, name)
         assert (status, proposal["state"], proposal["kind"]) == (202, "waiting", kind)
         assert held(desk) == before
         address = f"/proposals/{proposal['id']}"
-        assert (await caller.ask("POST", f"{address}/approve", users["ann"]))[1]["error"] == "administrator.own_proposal"
-        status, decided = await caller.ask("POST", f"{address}/approve", users["bob"])
-        assert (status, decided["state"], decided["decided_by"]) == (200, "approved", "bob")
+        assert (await caller.ask("POST", f"{address}/approve", users["op1"]))[1]["error"] == "administrator.own_proposal"
+        status, decided = await caller.ask("POST", f"{address}/approve", users["op2"])
+        assert (status, decided["state"], decided["decided_by"]) == (200, "approved", "op2")
         assert held(desk) != before
-        assert (await caller.ask("POST", f"{address}/approve", users["bob"]))[1]["error"] == "administrator.unknown_proposal"
+        assert (await caller.ask("POST", f"{address}/approve", users["op2"]))[1]["error"] == "administrator.unknown_proposal"
 
 
 async def test_a_consumer_s_digests_are_not_shown_while_they_wait(desk: Desk) -> None:
     profile = msgspec.structs.replace(consumer_profile(), version=2, digest_sha256="ab" * 32)
-    token = add_user(desk.books, "ann", *Role)
+    token = add_user(desk.books, "op1", *Role)
     async with served(desk) as caller:
         path = f"/gateways/{GATEWAY_ID}/profiles/consumer/consumer1.sm"
         status, proposal = await caller.ask("PUT", path, token, msgspec.to_builtins(profile))
         assert (status, proposal["request"]) == (202, None)
         _, listed = await caller.ask("GET", "/proposals", token)
-        await caller.log_in("ann")
+        await caller.log_in("op1")
         shown = [str(listed), *[(await caller.page(page))[1] for page in ("/proposals", f"/gateways/{GATEWAY_ID}", "/audit")]]
         assert not any("abab" in text for text in shown)
         assert (await caller.ask("GET", path, token))[1]["error"] == "administrator.unknown_profile"
 
 
 async def test_an_operator_takes_back_only_own_proposals(desk: Desk) -> None:
-    tokens = [add_user(desk.books, name, Role.OPERATOR) for name in ("ann", "eve")]
+    tokens = [add_user(desk.books, name, Role.OPERATOR) for name in ("op1", "eve")]
     numbers = itertools.count(1)
     async with served(desk) as caller:
         for owner, other in (tokens, tokens[::-1]):

@@ -21,7 +21,7 @@ COUNT = 12
 def books(tmp_path: Path) -> Iterator[Books]:
     books = open_books(tmp_path / "inventory.db")
     for number in range(COUNT):
-        books.audit.note(START, "ann", f"step {number}", "ESGW0000000001", "done")
+        books.audit.note(START, "op1", f"step {number}", "ESGW0000000001", "done")
     yield books
     books.close()
 
@@ -95,7 +95,7 @@ def test_a_trail_of_the_time_before_the_chain_is_linked_once(tmp_path: Path) -> 
         "CREATE TABLE audit (id INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL,"
         " result TEXT NOT NULL) STRICT"
     )
-    rows = [(number, "2026-01-01T00:00:00Z", "ann", f"step {number}", "x", "done") for number in (1, 2, 5)]
+    rows = [(number, "2026-01-01T00:00:00Z", "op1", f"step {number}", "x", "done") for number in (1, 2, 5)]
     old.executemany("INSERT INTO audit VALUES (?,?,?,?,?,?)", rows)
     old.commit()
     old.close()
@@ -113,11 +113,11 @@ def test_a_trail_of_the_time_before_the_chain_is_linked_once(tmp_path: Path) -> 
 def test_entries_that_were_undone_with_their_block_leave_no_gap(books: Books) -> None:
     def fail() -> None:
         with books.store.write():
-            books.audit.note(START, "ann", "undone", "", "done")
+            books.audit.note(START, "op1", "undone", "", "done")
             raise KeyError
 
     _raises(KeyError, fail)
-    books.audit.note(START, "ann", "after", "", "done")
+    books.audit.note(START, "op1", "after", "", "done")
     assert books.audit.verify().length == COUNT + 1
 
 
@@ -127,7 +127,7 @@ def _raises(kind: type[Exception], deed: Callable[[], None]) -> None:
 
 
 def test_entries_are_found_by_actor_subject_and_number(books: Books) -> None:
-    books.audit.note(START, "bob", "other", "ESGW0000000002/x", "done")
-    assert [entry["actor"] for entry in books.audit.newest(actor="bob")] == ["bob"]
+    books.audit.note(START, "op2", "other", "ESGW0000000002/x", "done")
+    assert [entry["actor"] for entry in books.audit.newest(actor="op2")] == ["op2"]
     assert [entry["action"] for entry in books.audit.newest(subject="0002")] == ["other"]
     assert [entry["id"] for entry in books.audit.newest(2, before=5)] == ["4", "3"]

@@ -36,9 +36,9 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_a_restored_folder_is_the_same_and_goes_on(desk: Desk, tmp_path: Path) -> None:
-    add_user(desk.books, "ann", Role.VIEWER)
-    desk.books.jobs.add(GATEWAY_ID, "POST", "fas/credit", {}, at=START, actor="ann", random=bytes(16))
-    running = desk.books.jobs.add(GATEWAY_ID, "POST", "fas/self-test", None, at=START, actor="ann", random=bytes([1]) * 16)
+    add_user(desk.books, "op1", Role.VIEWER)
+    desk.books.jobs.add(GATEWAY_ID, "POST", "fas/credit", {}, at=START, actor="op1", random=bytes(16))
+    running = desk.books.jobs.add(GATEWAY_ID, "POST", "fas/self-test", None, at=START, actor="op1", random=bytes([1]) * 16)
     desk.books.jobs.accept(running, Answer(running.command_id, START, GATEWAY_ID, 202), START)
     head = desk.books.audit.head()
     data = make_backup(desk.folder, PHRASE, START)
@@ -56,8 +56,8 @@ def test_a_restored_folder_is_the_same_and_goes_on(desk: Desk, tmp_path: Path) -
     # The gateway may have obeyed it since: nobody is credited twice. What it had accepted still ends by its result.
     assert [job.state for job in books.jobs.of(GATEWAY_ID)] == ["accepted", "cancelled"]
     assert books.jobs.conclude(Result(running.command_id, GATEWAY_ID, 200, "", msgspec.Raw(b"null"), START, START), GATEWAY_ID, START)
-    books.inventory.put_profile(GATEWAY_ID, meter_profile(version=2), START, "ann")
-    assert books.users.password_hash("ann")
+    books.inventory.put_profile(GATEWAY_ID, meter_profile(version=2), START, "op1")
+    assert books.users.password_hash("op1")
     books.close()
 
 
@@ -68,8 +68,8 @@ def test_a_backup_is_one_moment_of_a_store_that_is_written_to(desk: Desk, tmp_pa
         books = open_books(desk.folder.inventory)
         while not stop.is_set():
             with books.store.write():
-                job = books.jobs.add(GATEWAY_ID, "GET", "state", None, at=START, actor="ann", random=desk.random(16))
-                books.jobs.cancel(job.id, START, "ann")
+                job = books.jobs.add(GATEWAY_ID, "GET", "state", None, at=START, actor="op1", random=desk.random(16))
+                books.jobs.cancel(job.id, START, "op1")
             written.set()
         books.close()
 

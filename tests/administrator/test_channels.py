@@ -42,7 +42,7 @@ async def test_a_channel_is_added_tried_and_removed(desk: Desk) -> None:
     secret = desk.folder.path / "channel-hook.secret"
     secret.write_text("key")
     secret.chmod(0o600)
-    token = add_user(desk.books, "ann", Role.OPERATOR)
+    token = add_user(desk.books, "op1", Role.OPERATOR)
     async with TestServer(app) as server, served(desk) as caller:
         url = str(server.make_url("/hook"))
         status, row = await caller.ask(
@@ -60,7 +60,7 @@ async def test_a_channel_is_added_tried_and_removed(desk: Desk) -> None:
         status, left = await caller.ask("DELETE", "/notifications/ops", token)
         assert (status, left["channels"]) == (200, []) and desk.folder.load().notifications == ()
         assert (await caller.ask("DELETE", "/notifications/ops", token))[0] == 404
-    assert [entry["action"] for entry in desk.books.audit.newest(9, actor="ann")][:1] == ["remove notification channel ops"]
+    assert [entry["action"] for entry in desk.books.audit.newest(9, actor="op1")][:1] == ["remove notification channel ops"]
 
 
 @pytest.mark.req("SEC-03")
@@ -68,7 +68,7 @@ async def test_a_channel_is_added_tried_and_removed(desk: Desk) -> None:
     "file", ["administrator.token", "module.secret", "../channel", "channel/../module.secret", "/etc/passwd", "channel\n"]
 )
 async def test_no_other_file_of_the_folder_can_be_sent_to_a_server(desk: Desk, file: str) -> None:
-    token = add_user(desk.books, "ann", Role.OPERATOR)
+    token = add_user(desk.books, "op1", Role.OPERATOR)
     mail = {"kind": "email", "name": "x", "host": "h", "sender": "a@b", "recipients": ["c@d"], "user": "u", "password_file": file}
     mqtt = {"kind": "mqtt", "name": "x", "host": "h", "user": "u", "password_file": file}
     hook = {"kind": "webhook", "name": "x", "url": "https://h", "secret_file": file}
@@ -80,15 +80,15 @@ async def test_no_other_file_of_the_folder_can_be_sent_to_a_server(desk: Desk, f
 
 
 async def test_names_and_numbers_of_channels_are_bounded(desk: Desk) -> None:
-    token = add_user(desk.books, "ann", Role.OPERATOR)
+    token = add_user(desk.books, "op1", Role.OPERATOR)
     async with served(desk) as caller:
         for name in ("", "a b", "x" * 41, "<b>", "ä"):
             body = {"kind": "webhook", "name": name, "url": "https://h"}
             assert (await caller.ask("POST", "/notifications", token, body))[1]["error"] == "administrator.config", name
     for number in range(MOST):
-        desk.channels.add(Webhook(f"c{number}", "https://h"), START, "ann")
+        desk.channels.add(Webhook(f"c{number}", "https://h"), START, "op1")
     with pytest.raises(Exception, match=r"at most 20"):
-        desk.channels.add(Webhook("more", "https://h"), START, "ann")
+        desk.channels.add(Webhook("more", "https://h"), START, "op1")
 
 
 async def test_what_runs_follows_what_is_set(desk: Desk) -> None:
@@ -108,10 +108,10 @@ async def test_what_runs_follows_what_is_set(desk: Desk) -> None:
     task = asyncio.create_task(channels.run(tell))
     await begun.wait()
     begun.clear()
-    channels.add(Webhook("second", "https://h"), START, "ann")
+    channels.add(Webhook("second", "https://h"), START, "op1")
     await begun.wait()
     assert running.keys() == {"first", "second"}
-    channels.remove("first", START, "ann")
+    channels.remove("first", START, "op1")
     await ended.wait()
     assert running.keys() == {"second"}
     ended.clear()
@@ -121,8 +121,8 @@ async def test_what_runs_follows_what_is_set(desk: Desk) -> None:
 
 
 async def test_the_incident_of_a_notice_is_closed_by_hand_and_no_other(desk: Desk) -> None:
-    books, token = desk.books, add_user(desk.books, "ann", Role.OPERATOR)
-    desk.channels.add(Webhook("ops", "https://h"), START, "ann")
+    books, token = desk.books, add_user(desk.books, "op1", Role.OPERATOR)
+    desk.channels.add(Webhook("ops", "https://h"), START, "op1")
     books.alarms.accept(Notice("1", GATEWAY_ID, "meter_tamper", 1, "FATAL", START, METER_ID, True, {}), START)
     findings = [Finding(GATEWAY_ID, "alarm", f"meter_tamper/{METER_ID}", "x"), Finding(GATEWAY_ID, "clock", "", "invalid")]
     books.incidents.settle(findings, START)
@@ -135,5 +135,5 @@ async def test_the_incident_of_a_notice_is_closed_by_hand_and_no_other(desk: Des
             assert status == 200 and view["incident"]["closed_at"]
             assert [(one["channel"], one["what"]) for one in view["notifications"]] == [("ops", "closed")]
         assert (await caller.ask("POST", "/incidents/99/close", token))[0] == 404
-    assert books.alarms.pending() == [] and books.alarms.newest()[0].seen_by == "ann"
+    assert books.alarms.pending() == [] and books.alarms.newest()[0].seen_by == "op1"
     assert books.incidents.settle([Finding(GATEWAY_ID, "clock", "", "invalid")], START) == (0, 0)

@@ -115,14 +115,14 @@ async def walk_endpoints(desk: Desk, token: str) -> dict[str, set[int]]:
 
 
 async def test_no_endpoint_lets_one_person_do_what_needs_two(desk: Desk) -> None:
-    token = add_user(desk.books, "ann", *Role)
+    token = add_user(desk.books, "op1", *Role)
     before = guarded(desk.books)
     tried = await walk_endpoints(desk, token)
     assert guarded(desk.books) == before
     for row in ENDPOINTS:
         if row.may_propose and operation_id(row) != "post_gateways_device_id_profiles_read_back":
             assert 202 in tried[operation_id(row)], operation_id(row)
-    proposed = [one for one in desk.books.approvals.proposals() if one.proposed_by == "ann"]
+    proposed = [one for one in desk.books.approvals.proposals() if one.proposed_by == "op1"]
     assert {one.deed for one in proposed} | {"market-order"} == set(DEEDS)
     assert {one.kind for one in proposed} | {"order"} == set(KINDS)
     async with served(desk) as caller:
@@ -134,7 +134,7 @@ async def test_no_endpoint_lets_one_person_do_what_needs_two(desk: Desk) -> None
 
 async def test_without_four_eyes_the_same_walk_changes_everything(desk: Desk) -> None:
     desk = desk._replace(four_eyes=frozenset())
-    token = add_user(desk.books, "ann", *Role)
+    token = add_user(desk.books, "op1", *Role)
     before = guarded(desk.books)
     await walk_endpoints(desk, token)
     after = guarded(desk.books)
@@ -162,11 +162,11 @@ def fields(desk: Desk) -> dict[str, list[dict[str, str]]]:
 
 
 async def test_no_form_lets_one_person_do_what_needs_two(desk: Desk) -> None:
-    add_user(desk.books, "ann", *Role)
+    add_user(desk.books, "op1", *Role)
     files = {"infrastructure": infrastructure(desk.books), "offer": offer()}
     given, before = fields(desk), guarded(desk.books)
     async with served(desk) as caller:
-        key = await caller.log_in("ann")
+        key = await caller.log_in("op1")
         for path, endpoint in [*((form.path, endpoint_of(form.handler)) for form in FORMS), *((path, None) for path, _, _ in FILES)]:
             if endpoint is not None and operation_id(endpoint) in DECISIONS:
                 continue

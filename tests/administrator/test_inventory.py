@@ -88,10 +88,10 @@ def test_what_is_noted_is_there_after_a_restart_in_the_order_of_installation(boo
 @pytest.mark.req("ADM-10")
 def test_the_audit_trail_is_newest_first_and_bounded(books: Books) -> None:
     for number in range(5):
-        books.audit.note(START, "ann", f"step {number}", GATEWAY_ID, "done")
+        books.audit.note(START, "op1", f"step {number}", GATEWAY_ID, "done")
     trail = books.audit.newest(2)
     assert [entry["action"] for entry in trail] == ["step 4", "step 3"]
-    expected = {"at": "2026-03-01T12:00:00Z", "actor": "ann", "action": "step 4", "subject": GATEWAY_ID, "result": "done"}
+    expected = {"at": "2026-03-01T12:00:00Z", "actor": "op1", "action": "step 4", "subject": GATEWAY_ID, "result": "done"}
     assert trail[0] == {"id": "6", **expected}
 
 
@@ -116,17 +116,17 @@ def test_the_file_is_its_owner_s_alone(books: Books, tmp_path: Path) -> None:
 def test_a_profile_that_was_removed_is_held_no_more_until_a_higher_version_comes(books: Books) -> None:
     add_gateway(books.inventory)
     for profile in all_profiles():
-        books.inventory.put_profile(GATEWAY_ID, profile, START, "ann")
+        books.inventory.put_profile(GATEWAY_ID, profile, START, "op1")
     count = books.inventory.status(START)[0].profiles
-    books.inventory.remove_profile(GATEWAY_ID, "meter", METER_ID, START, "ann")
+    books.inventory.remove_profile(GATEWAY_ID, "meter", METER_ID, START, "op1")
     assert "meter" not in [kind for kind, _ in books.inventory.profiles(GATEWAY_ID)]
     assert books.inventory.status(START)[0].profiles == count - 1
     for kind, profile_id in (("meter", METER_ID), ("meter", "other"), ("other", METER_ID)):
         with pytest.raises(DomainFault, match=r"administrator\.unknown_profile"):
-            books.inventory.remove_profile(GATEWAY_ID, kind, profile_id, START, "ann")
+            books.inventory.remove_profile(GATEWAY_ID, kind, profile_id, START, "op1")
     with pytest.raises(DomainFault, match=r"profile\.version"):
-        books.inventory.put_profile(GATEWAY_ID, meter_profile(version=1), START, "ann")
-    books.inventory.put_profile(GATEWAY_ID, meter_profile(version=2), START, "ann")
+        books.inventory.put_profile(GATEWAY_ID, meter_profile(version=1), START, "op1")
+    books.inventory.put_profile(GATEWAY_ID, meter_profile(version=2), START, "op1")
     assert "meter" in [kind for kind, _ in books.inventory.profiles(GATEWAY_ID)]
     assert books.inventory.status(START)[0].profiles == count
 

@@ -26,7 +26,7 @@ def books(tmp_path: Path) -> Iterator[Books]:
 
 
 def add(books: Books, number: int, device_id: str = GATEWAY_ID) -> Job:
-    return books.jobs.add(device_id, "POST", f"fas/step-{number}", {"n": number}, at=START, actor="ann", random=bytes(15) + bytes([number]))
+    return books.jobs.add(device_id, "POST", f"fas/step-{number}", {"n": number}, at=START, actor="op1", random=bytes(15) + bytes([number]))
 
 
 def answer(job: Job, status: int = 200, code: str = "") -> Answer:
@@ -56,12 +56,12 @@ def test_an_answer_ends_a_job_and_stands_in_the_trail(books: Books, status: int,
 
 def test_what_was_taken_back_is_not_sent_and_what_ended_can_not_be_taken_back(books: Books) -> None:
     first, second = add(books, 1), add(books, 2)
-    books.jobs.cancel(first.id, START, "ann")
+    books.jobs.cancel(first.id, START, "op1")
     assert books.jobs.waiting(GATEWAY_ID) == [second]
     books.jobs.end(second, answer(second), START)
     for job_id in (first.id, second.id, 99):
         with pytest.raises(DomainFault, match=r"administrator\.unknown_job"):
-            books.jobs.cancel(job_id, START, "ann")
+            books.jobs.cancel(job_id, START, "op1")
     assert [job.state for job in books.jobs.of(GATEWAY_ID)] == ["done", "cancelled"]
 
 
@@ -89,7 +89,7 @@ def test_a_job_that_is_refused_three_times_has_failed_and_waits_no_more(books: B
 
 def test_a_job_that_was_taken_back_meanwhile_stays_so(books: Books) -> None:
     job = add(books, 1)
-    books.jobs.cancel(job.id, START, "ann")
+    books.jobs.cancel(job.id, START, "op1")
     for _ in range(ATTEMPTS):
         books.jobs.refuse(job, "http.refused", START)
     assert books.jobs.job(job.id).state == "cancelled"
@@ -97,10 +97,10 @@ def test_a_job_that_was_taken_back_meanwhile_stays_so(books: Books) -> None:
 
 def test_what_a_gateway_answered_well_is_found_by_its_resource(books: Books) -> None:
     names = ("system/1", "system/501", "system", "systems/1", "calibration/1")
-    jobs = [books.jobs.add(GATEWAY_ID, "GET", f"log/{name}", None, at=START, actor="ann", random=name.encode().ljust(16)) for name in names]
+    jobs = [books.jobs.add(GATEWAY_ID, "GET", f"log/{name}", None, at=START, actor="op1", random=name.encode().ljust(16)) for name in names]
     for job in jobs:
         books.jobs.end(job, answer(job), START)
-    failed = books.jobs.add(GATEWAY_ID, "GET", "log/system/9", None, at=START, actor="ann", random=bytes(16))
+    failed = books.jobs.add(GATEWAY_ID, "GET", "log/system/9", None, at=START, actor="op1", random=bytes(16))
     books.jobs.end(failed, answer(failed, 404, "command.resource"), START)
     assert [job.resource for job in books.jobs.done(GATEWAY_ID, "GET", "log/system")] == ["log/system/1", "log/system/501", "log/system"]
 
@@ -121,7 +121,7 @@ def result(job: Job, status: int = 200, code: str = "", body: bytes = b'{"passed
 
 
 def accepted(books: Books, number: int, resource: str = "fas/self-test") -> Job:
-    order = books.jobs.add(GATEWAY_ID, "POST", resource, None, at=START, actor="ann", random=bytes(15) + bytes([number]))
+    order = books.jobs.add(GATEWAY_ID, "POST", resource, None, at=START, actor="op1", random=bytes(15) + bytes([number]))
     books.jobs.accept(order, answer(order, 202), START)
     return books.jobs.job(order.id)
 
@@ -133,7 +133,7 @@ def test_an_accepted_job_waits_no_more_and_ends_by_its_result_once(books: Books,
     assert (job.state, job.status, job.accepted_at, job.ended_at) == ("accepted", 202, "2026-03-01T12:00:00Z", "")
     assert books.jobs.waiting(GATEWAY_ID) == []
     with pytest.raises(DomainFault, match=r"administrator\.unknown_job"):
-        books.jobs.cancel(job.id, START, "ann")
+        books.jobs.cancel(job.id, START, "op1")
     assert books.jobs.conclude(result(job, status, code), GATEWAY_ID, START)
     ended = books.jobs.job(job.id)
     assert (ended.state, ended.status, ended.code, bytes(ended.result)) == (state, status, code, b'{"passed":true}')

@@ -49,7 +49,7 @@ class Desk:
 
     def accepted(self, number: int, device_id: str = GATEWAY_ID) -> Job:
         jobs = self.books.jobs
-        job = jobs.add(device_id, "POST", "fas/self-test", None, at=START, actor="ann", random=bytes(15) + bytes([number]))
+        job = jobs.add(device_id, "POST", "fas/self-test", None, at=START, actor="op1", random=bytes(15) + bytes([number]))
         jobs.accept(job, Answer(job.command_id, START, device_id, 202), START)
         return jobs.job(job.id)
 

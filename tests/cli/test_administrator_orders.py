@@ -25,7 +25,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, st
 
     def fill(desk: Desk) -> None:
         prepare(desk)
-        (path / "bob.token").write_text(add_user(desk.books, "bob", Role.APPROVER))
+        (path / "op2.token").write_text(add_user(desk.books, "op2", Role.APPROVER))
         desk.books.incidents.settle([Finding(GATEWAY_ID, "alarm", f"meter_tamper/{METER_ID}", "x")], START)
         desk.books.market_orders.refused("stranger.EMT", "order.not_permitted", START)
         desk.books.wake_ups.end(desk.books.wake_ups.begin(GATEWAY_ID, START), 6, 126_000, "given_up")
@@ -45,7 +45,7 @@ def test_an_approver_decides_on_an_order(running: tuple[Path, str]) -> None:
     assert [order["state"] for order in typed(running, "order", "list", "--gateway", GATEWAY_ID)["orders"]] == ["held"]
     assert "stranger.EMT" in typed(running, "order", "list", as_json=False)
     assert typed(running, "order", "approve", ORDER, code=4)["code"] == "administrator.forbidden"
-    token = ("--token", str(running[0] / "bob.token"))
+    token = ("--token", str(running[0] / "op2.token"))
     assert typed(running, "order", "approve", ORDER, *token)["state"] == "waiting"
     assert typed(running, "order", "show", ORDER)["permitted"] is True
     assert typed(running, "order", "reject", ORDER)["state"] == "cancelled"

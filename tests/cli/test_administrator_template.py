@@ -32,22 +32,22 @@ def fill(files: Path, *more: str, template: str = "household") -> Result:
 
 @pytest.mark.req("ADM-02")
 def test_a_template_prints_profiles_with_the_digests_of_the_password(files: Path) -> None:
-    result = fill(files, "--consumer", "consumer1.sm:ann", "--password", str(files / "password"))
+    result = fill(files, "--consumer", "consumer1.sm:op1", "--password", str(files / "password"))
     assert result.exit_code == 0, result.output
     rows = msgspec.json.decode(result.stdout)
     assert [row["kind"] for row in rows] == ["communication", "consumer", "meter", "evaluation", "evaluation"]
     made = [msgspec.convert(row["profile"], PROFILE_KINDS[row["kind"]]) for row in rows]
     assert isinstance(made[1], ConsumerProfile)
-    assert made[1].digest_md5 == "2cdd37d3cf5493caec1089bef2ddfab3"
+    assert made[1].digest_md5 == "6b0820a8c9f19144fcd39f0c80bf8cb1"
     assert "secret" not in result.stdout
 
 
 @pytest.mark.parametrize(
     ("consumer", "template", "says"),
     [
-        ("consumer1.sm", "household", "consumer1.sm:ann"),
-        ("consumer1.sm:ann", "household", "--password"),
-        ("consumer1.sm:ann", "villa", "--password"),
+        ("consumer1.sm", "household", "consumer1.sm:tenant1"),
+        ("consumer1.sm:op1", "household", "--password"),
+        ("consumer1.sm:op1", "villa", "--password"),
     ],
 )
 def test_what_is_missing_is_said_with_a_code(files: Path, consumer: str, template: str, says: str) -> None:
@@ -56,7 +56,7 @@ def test_what_is_missing_is_said_with_a_code(files: Path, consumer: str, templat
 
 
 def test_a_template_that_is_not_there_is_said_with_those_that_are(files: Path) -> None:
-    result = fill(files, "--consumer", "consumer1.sm:ann", "--password", str(files / "password"), template="villa")
+    result = fill(files, "--consumer", "consumer1.sm:op1", "--password", str(files / "password"), template="villa")
     assert (result.exit_code != 0, "sub-metering" in result.output) == (True, True)
 
 
@@ -69,7 +69,7 @@ def test_the_templates_are_listed() -> None:
 def fill_one(files: Path, served: Thread, meter: str, label: str) -> Result:
     """Have the gateway of the test hold the profiles of a household more."""
     facts = ["--meter", meter, "--point", "DE0001", "--supplier", str(files / "emt1.json"), "--from", "2026-04-01T00:00:00+02:00"]
-    facts += ["--consumer", "tenant.sm:ann", "--password", str(files / "password"), "--label", label]
+    facts += ["--consumer", "tenant.sm:op1", "--password", str(files / "password"), "--label", label]
     where = ["--put", GATEWAY_ID, "--data", str(files / "gwa"), "--url", served.url]
     return CliRunner().invoke(app, ["template", "fill", "household", *facts, *where])
 
@@ -79,17 +79,17 @@ def test_orders_stand_beside_one_another_and_what_is_held_is_not_sent_again(file
     partner = msgspec.structs.replace(communication_profile(15103), partner_id="emt9.sm")
     (files / "emt1.json").write_bytes(msgspec.json.encode(partner))
     with Thread(files / "gwa") as served:
-        first = fill_one(files, served, "1SGW0010000077", "ann-")
+        first = fill_one(files, served, "1SGW0010000077", "op1-")
         assert "5 profiles more; 0 it" in first.stdout, first.output
-        assert "0 profiles more; 5 it" in fill_one(files, served, "1SGW0010000077", "ann-").stdout
-        second = fill_one(files, served, "1SGW0010000078", "bob-")
+        assert "0 profiles more; 5 it" in fill_one(files, served, "1SGW0010000077", "op1-").stdout
+        second = fill_one(files, served, "1SGW0010000078", "op2-")
         assert "3 profiles more; 2 it" in second.stdout, second.output
         (files / "emt1.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(partner, port=1)))
         changed = fill_one(files, served, "1SGW0010000079", "carl-")
         assert (changed.exit_code != 0, "profile.version" in changed.output, "--version 2" in changed.output) == (True, True, True)
         listed = CliRunner().invoke(app, ["profile", "list", GATEWAY_ID, "--data", str(files / "gwa"), "--url", served.url, "--json"])
         names = {row["id"] for row in msgspec.json.decode(listed.stdout)}
-        assert {"taf7-ann-1.sm", "taf7-bob-1.sm"} <= names
+        assert {"taf7-op1-1.sm", "taf7-op2-1.sm"} <= names
         assert not {"taf7-carl-1.sm", "1SGW0010000079"} & names
 
 

@@ -121,15 +121,15 @@ def test_a_profile_waits_for_a_second_person_and_for_nobody_else(running: tuple[
     assert (code, proposal["state"], proposal["proposed_by"]) == (0, "waiting", "local")
     number = str(proposal["id"])
     assert call(running, "proposal", "approve", number)[1]["code"] == "administrator.forbidden"
-    password = secret(tmp_path / "password", "a password of bob")
-    at_hand(running, "user", "add", "bob", "--role", "approver", "--role", "viewer", "--password", password)
+    password = secret(tmp_path / "password", "a password of op2")
+    at_hand(running, "user", "add", "op2", "--role", "approver", "--role", "viewer", "--password", password)
     books = open_books(AdministratorFolder(running[0]).inventory)
-    token = secret(tmp_path / "token", books.users.add_token("bob", "test", bytes(32), START)[1])
+    token = secret(tmp_path / "token", books.users.add_token("op2", "test", bytes(32), START)[1])
     books.close()
     assert call(running, "proposal", "approve", number, "--token", token)[1]["state"] == "approved"
     assert [row["version"] for row in call(running, "profile", "list", GATEWAY_ID)[1] if row["kind"] == "meter"] == [7]
-    assert call(running, "proposal", "list")[1][0]["decided_by"] == "bob"
-    trail = at_hand(running, "audit", "list", "--actor", "bob", "--limit", "1")[1]
+    assert call(running, "proposal", "list")[1][0]["decided_by"] == "op2"
+    trail = at_hand(running, "audit", "list", "--actor", "op2", "--limit", "1")[1]
     assert trail[0]["action"].startswith("approve put meter profile")
 
 

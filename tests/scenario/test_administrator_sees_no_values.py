@@ -88,8 +88,8 @@ def ordered(running: RunningSystem) -> dict[str, bytes]:
     administrator, gateway_id = running.ready["administrator"], running.ready["gateway_id"]
     folder = AdministratorFolder(running.data / "administrator")
     books = open_books(folder.inventory)
-    books.users.add("ann", Role, hash_password(PASSWORD, bytes(16), (4, 8, 1)), datetime.now(UTC), "test")
-    token = books.users.add_token("ann", "test", bytes(32), datetime.now(UTC))[1]
+    books.users.add("op1", Role, hash_password(PASSWORD, bytes(16), (4, 8, 1)), datetime.now(UTC), "test")
+    token = books.users.add_token("op1", "test", bytes(32), datetime.now(UTC))[1]
     now = datetime.now(UTC)
     books.cases.open(gateway_id, "technician", "00" * 32, "no contact", until=now + timedelta(hours=8), at=now, actor="test")
     books.close()
@@ -114,7 +114,7 @@ def ordered(running: RunningSystem) -> dict[str, bytes]:
             "log": "system",
             "kind": "evaluation",
             "profile_id": "taf7-1.sm",
-            "name": "ann",
+            "name": "op1",
             "number": numbers[0],
             "case": "C000001",
             "order": "00000000-0000-4000-8000-000000000001",
@@ -129,7 +129,7 @@ def ordered(running: RunningSystem) -> dict[str, bytes]:
         assert len(client.get(f"{here}/logs/system").json()["entries"]) > 5
         assert all(b"structure" in places[f"job {number}"] for number in numbers[-len(walk) :])
     with httpx.Client(base_url=administrator["url"], timeout=60) as browser:
-        assert browser.post("/login", data={"name": "ann", "password": PASSWORD}).status_code == 303
+        assert browser.post("/login", data={"name": "op1", "password": PASSWORD}).status_code == 303
         for page in PAGES:
             for language in ("de", "en"):
                 shown = browser.get(f"{page.path.format_map(names)}?lang={language}")

@@ -42,9 +42,9 @@ async def admitted(world: World, who: Identity, hours: int = 2) -> str:
     books = open_books(AdministratorFolder(world.layout.administrator).inventory)
     until_ = now + timedelta(hours=hours)
     fingerprint = who.triple.tls.fingerprint(SHA256()).hex()
-    case = books.cases.open(DEFAULT_GATEWAY_ID, who.triple.common_name, fingerprint, "no contact", until=until_, at=now, actor="ann")
+    case = books.cases.open(DEFAULT_GATEWAY_ID, who.triple.common_name, fingerprint, "no contact", until=until_, at=now, actor="op1")
     order = Admission(case.number, hex_der(who.triple.tls), until_)
-    job = books.jobs.add(DEFAULT_GATEWAY_ID, "POST", "fas/technician", order, at=now, actor="ann", random=bytes(15) + b"\x01")
+    job = books.jobs.add(DEFAULT_GATEWAY_ID, "POST", "fas/technician", order, at=now, actor="op1", random=bytes(15) + b"\x01")
     await until(lambda: books.jobs.job(job.id).state not in ("waiting", "accepted"), "order")
     assert books.jobs.job(job.id).code == ""
     books.close()
@@ -110,7 +110,7 @@ async def test_a_technician_reads_reports_and_leaves_no_value_behind(tmp_path: P
         assert (held.state, held.report, held.technician) == ("reported", "seal intact", "service.SRV")
         assert held.diagnosis is not None
         assert msgspec.json.decode(held.diagnosis)["gateway"] == DEFAULT_GATEWAY_ID
-        assert books.cases.close(case, keep_diagnosis=False, at=FOUNDED, actor="ann").diagnosis is None
+        assert books.cases.close(case, keep_diagnosis=False, at=FOUNDED, actor="op1").diagnosis is None
         books.close()
         told = [event for event, _ in world.told() if "technician" in event or event == "diagnosis_read"]
         assert told == ["technician_admitted", "technician_connected", *["diagnosis_read"] * 6, "technician_left"]

@@ -36,7 +36,7 @@ class Jobs:
         with self._books() as books:
             random = next(_NUMBERS).to_bytes(16, "big")
             return int(
-                books.jobs.add(DEFAULT_GATEWAY_ID, "POST", resource, body, at=self._world.clock.now(), actor="ann", random=random).id
+                books.jobs.add(DEFAULT_GATEWAY_ID, "POST", resource, body, at=self._world.clock.now(), actor="op1", random=random).id
             )
 
     def job(self, number: int) -> Job:
@@ -45,7 +45,7 @@ class Jobs:
 
     def trail(self) -> list[str]:
         with self._books() as books:
-            return [f"{entry['action']}: {entry['result']}" for entry in reversed(books.audit.newest(500)) if entry["actor"] == "ann"]
+            return [f"{entry['action']}: {entry['result']}" for entry in reversed(books.audit.newest(500)) if entry["actor"] == "op1"]
 
     async def reach(self, number: int, *states: str) -> Job:
         await until(lambda: self.job(number).state in states, f"{states} of {self.job(number)}")

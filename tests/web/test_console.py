@@ -78,14 +78,14 @@ def fill(desk: Desk) -> None:
     """Make a fleet, users, jobs, a log and proposals."""
     books, triple = desk.books, gateway_identity().triple
     for number in range(2, FLEET + 1):
-        books.inventory.add_gateway(f"ESGW{number:010d}", triple.tls, triple.sig, triple.enc, START, "ann")
+        books.inventory.add_gateway(f"ESGW{number:010d}", triple.tls, triple.sig, triple.enc, START, "op1")
     for number in range(1, FLEET + 1):
         if number != 9:
             seen = START - timedelta(minutes=7 * number)
             state = facts(number)
             books.inventory.note_contact(f"ESGW{number:010d}", seen, state["state"], msgspec.json.encode(state))
-    add_user(books, "ann", Role.VIEWER, Role.OPERATOR, Role.AUDITOR, Role.USER_MANAGER, Role.KEEPER)
-    add_user(books, "bob", Role.VIEWER, Role.APPROVER)
+    add_user(books, "op1", Role.VIEWER, Role.OPERATOR, Role.AUDITOR, Role.USER_MANAGER, Role.KEEPER)
+    add_user(books, "op2", Role.VIEWER, Role.APPROVER)
     entries = [
         {"index": 1, "text": "self-test passed", "log": "system", "event": "self_test_passed", "time": utc_text(START), "subject": "",
          "success": True, "consumer_id": "", "parameters": {}},
@@ -93,7 +93,7 @@ def fill(desk: Desk) -> None:
          "success": False, "consumer_id": "", "parameters": {}},
     ]  # fmt: skip
     for resource, result in (("log/system/1", entries), ("state", facts(1))):
-        job = books.jobs.add(GATEWAY_ID, "GET", resource, None, at=START, actor="ann", random=desk.random(16))
+        job = books.jobs.add(GATEWAY_ID, "GET", resource, None, at=START, actor="op1", random=desk.random(16))
         books.jobs.end(job, Answer(job.command_id, START, GATEWAY_ID, 200, "", msgspec.Raw(msgspec.json.encode(result))), START)
     for number, (event, level) in enumerate([("clock_invalid", "WARNING"), ("meter_tamper", "ERROR"), ("made_up_<b>", "FATAL")]):
         told = {"reason": "no time server", "meter": METER_ID}
@@ -104,20 +104,20 @@ def fill(desk: Desk) -> None:
     books.notifications.put(books.incidents.listed()[-1], ["duty", "operations"], START)
     books.notifications.told(books.notifications.due("duty", START)[0])
     books.notifications.failed(books.notifications.due("operations", START)[0], "administrator.notification", START)
-    desk.channels.add(Webhook("operations", "https://hook.invalid/incidents", "channel-hook.secret"), START, "ann")
-    desk.channels.add(Mail("duty", "mail.invalid", "gwa@mail.invalid", ("duty@mail.invalid",)), START, "ann")
-    desk.channels.add(Mqtt("bus", "broker.invalid", tls=False), START, "ann")
+    desk.channels.add(Webhook("operations", "https://hook.invalid/incidents", "channel-hook.secret"), START, "op1")
+    desk.channels.add(Mail("duty", "mail.invalid", "gwa@mail.invalid", ("duty@mail.invalid",)), START, "op1")
+    desk.channels.add(Mqtt("bus", "broker.invalid", tls=False), START, "op1")
     fill_work(desk)
     books.releases.makers.write_bytes(maker().root.public_bytes(Encoding.PEM))
-    release = books.releases.upload(package(), CREATED, "ann")
-    books.releases.certify([Certified(release.manifest_sha256, "BSI-DSZ-CC-0001-2026")], CREATED, "ann")
-    books.campaigns.create(release.version, Plan(), START, "ann")
+    release = books.releases.upload(package(), CREATED, "op1")
+    books.releases.certify([Certified(release.manifest_sha256, "BSI-DSZ-CC-0001-2026")], CREATED, "op1")
+    books.campaigns.create(release.version, Plan(), START, "op1")
     books.campaigns.step(START, ("127.0.0.1", 1), desk.random)
-    job = books.jobs.add(GATEWAY_ID, "POST", "fas/credit", {}, at=START, actor="ann", random=desk.random(16))
+    job = books.jobs.add(GATEWAY_ID, "POST", "fas/credit", {}, at=START, actor="op1", random=desk.random(16))
     books.jobs.end(job, Answer(job.command_id, START, GATEWAY_ID, 409, "command.profile"), START)
-    books.jobs.add(GATEWAY_ID, "GET", "rts/meter", None, at=START, actor="bob", random=desk.random(16))
+    books.jobs.add(GATEWAY_ID, "GET", "rts/meter", None, at=START, actor="op2", random=desk.random(16))
     order = {"device_id": GATEWAY_ID, "kind": "meter", "profile": msgspec.to_builtins(meter_profile(version=2))}
-    for actor in ("ann", "bob"):
+    for actor in ("op1", "op2"):
         books.approvals.propose("profile", "profile", GATEWAY_ID, f"put meter profile {METER_ID} version 2", order, at=START, actor=actor)
 
 
@@ -141,7 +141,7 @@ def fill_work(desk: Desk) -> None:
     books = desk.books
     for number, reason in enumerate(("kein Kontakt seit gestern", "LED LMC leuchtet nicht")):
         until = START + timedelta(hours=8)
-        books.cases.open(f"ESGW{number + 1:010d}", "test-technician.TECH", "00", reason, until=until, at=START, actor="ann")
+        books.cases.open(f"ESGW{number + 1:010d}", "test-technician.TECH", "00", reason, until=until, at=START, actor="op1")
     report = "Antenne getauscht. Empfang −71 dBm, vorher −109 dBm.\nZähler antwortet wieder."
     books.cases.report("C000001", msgspec.json.encode(diagnosis()), report, at=START, by="test-technician.TECH")
     until = utc_text(START + timedelta(days=3))
@@ -150,15 +150,15 @@ def fill_work(desk: Desk) -> None:
          ("incoming", ["expected", "refused"], "meter 1SGW0010000001 is another"), ("outgoing", ["wanted", "announced", "handed_over"], "")]
     ):  # fmt: skip
         device = f"ESGW{number + 20:010d}"
-        books.successions.begin(Change(device, side, "other.GWA", states[0], b"", until, "", ""), START, "ann")
+        books.successions.begin(Change(device, side, "other.GWA", states[0], b"", until, "", ""), START, "op1")
         for state in states[1:]:
-            books.successions.move(device, state, START, "ann", finding if state == states[-1] else "")
+            books.successions.move(device, state, START, "op1", finding if state == states[-1] else "")
     for number, (kind, held) in enumerate([("connect", True), ("read-out", False), ("connect", False)]):
         contract = ("contract1", START.date(), START.date(), "move") if kind == "read-out" else ()
         order = MarketOrder(f"00000000-0000-4000-8000-{number:012d}", GATEWAY_ID, kind, *contract)
         books.market_orders.accept(order, "", "supplier1", "supplier.EMT", at=START, random=desk.random(16), held=held)
     books.market_orders.refused("stranger.EMT", "order.not_permitted", START)
-    books.wake_ups.set_address(GATEWAY_ID, Address("gateway.invalid", 15_100), START, "ann")
+    books.wake_ups.set_address(GATEWAY_ID, Address("gateway.invalid", 15_100), START, "op1")
     books.wake_ups.end(books.wake_ups.begin(GATEWAY_ID, START), 6, 126_000, "given_up")
     books.wake_ups.end(books.wake_ups.begin(GATEWAY_ID, START), 1, 840, "answered")
 
@@ -182,7 +182,7 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def visit(browser: Browser, console: Thread, name: str = "ann", **how: Any) -> Iterator[Page]:
+def visit(browser: Browser, console: Thread, name: str = "op1", **how: Any) -> Iterator[Page]:
     """Give a page of somebody who is logged in; complain about console errors and requests that leave this machine."""
     context = browser.new_context(**({"locale": "de-DE", "viewport": {"width": 1280, "height": 900}} | how))
     context.set_default_timeout(10_000)
@@ -290,7 +290,7 @@ def test_what_a_gateway_says_is_text_and_nothing_else(browser: Browser, console:
 
 
 def test_one_proposes_and_another_approves(browser: Browser, console: Thread) -> None:
-    with visit(browser, console, "bob") as page:
+    with visit(browser, console, "op2") as page:
         page.goto(f"{console.url}/proposals")
         cards = page.locator("section.card").filter(has_text=METER_ID)
         own, other = cards.nth(0), cards.nth(1)
@@ -318,7 +318,7 @@ def test_an_alarm_is_read_and_a_campaign_paused(browser: Browser, console: Threa
 
 
 def test_work_with_others_is_led_from_its_pages(browser: Browser, console: Thread) -> None:
-    with visit(browser, console, "bob") as page:
+    with visit(browser, console, "op2") as page:
         page.get_by_role("link", name="Vorgänge").click()
         page.get_by_role("link", name="Aufträge von Partnern").click()
         row = page.locator("tbody tr").filter(has_text="wartet auf Entscheidung")

@@ -15,7 +15,7 @@ from smgw.administrator.api.routes import add_api
 from smgw.administrator.console.site import Console
 from smgw.core.errors import Unavailable
 
-BODY_LIMIT = 256 << 10
+BODY_LIMIT = 320 << 10
 """Largest request in octets."""
 SHUTDOWN_S = 5.0
 

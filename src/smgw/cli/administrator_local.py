@@ -79,7 +79,7 @@ def list_users(data: DataFolder, as_json: AsJson = False) -> None:
 def add(data: DataFolder, name: Name, roles: Roles = None, password: PasswordFile = None, as_json: AsJson = False) -> None:
     """Make a user, also the first one.
 
-    Example: smgw administrator user add --data gwa ann --role operator --role auditor
+    Example: smgw administrator user add --data gwa operator1 --role operator --role auditor
     """
     with local_books(data, as_json) as books:
         user = books.users.add(name, roles or (), _hashed(password), datetime.now(UTC), LOCAL)

@@ -73,7 +73,7 @@ def fill_template(
 ) -> None:
     """Make the profiles of a template, and print them or have a gateway hold them.
 
-    Example: smgw administrator template fill household --meter 1SGW0010000001 --point DE0001 --consumer consumer1.sm:ann
+    Example: smgw administrator template fill household --meter 1SGW0010000001 --point DE0001 --consumer consumer1.sm:tenant1
     --supplier emt1.json --from 2026-04-01T00:00:00+02:00
     """
     with faults_shown(as_json):
@@ -185,7 +185,7 @@ def _partner(path: Path) -> CommunicationProfile:
 def _consumer(text: str, files: list[Path] | None, index: int) -> Consumer:
     consumer_id, _, user = text.partition(":")
     if not user:
-        raise ConfigError("command.template", f"consumers: {text[:40]}: write it like `consumer1.sm:ann`")
+        raise ConfigError("command.template", f"consumers: {text[:40]}: write it like `consumer1.sm:tenant1`")
     if files:
         secret = load_secret(files[min(index, len(files) - 1)]).decode()
     elif sys.stdin.isatty():

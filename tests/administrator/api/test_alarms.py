@@ -35,15 +35,15 @@ async def test_alarms_are_sentences_and_what_is_not_known_keeps_its_name(desk: D
 
 
 async def test_an_alarm_is_acknowledged_once_by_a_person(desk: Desk) -> None:
-    ann, bob = add_user(desk.books, "ann", Role.OPERATOR), add_user(desk.books, "bob", Role.OPERATOR)
+    op1, op2 = add_user(desk.books, "op1", Role.OPERATOR), add_user(desk.books, "op2", Role.OPERATOR)
     async with served(desk) as caller:
         number = (await caller.ask("GET", "/alarms?level=ERROR"))[1][0]["id"]
         assert (await caller.ask("GET", "/gateways"))[1]["gateways"][0]["unseen"] == 3
-        assert (await caller.ask("POST", f"/alarms/{number}/acknowledge", ann))[1]["seen_by"] == "ann"
-        assert (await caller.ask("POST", f"/alarms/{number}/acknowledge", bob))[1]["seen_by"] == "ann"
+        assert (await caller.ask("POST", f"/alarms/{number}/acknowledge", op1))[1]["seen_by"] == "op1"
+        assert (await caller.ask("POST", f"/alarms/{number}/acknowledge", op2))[1]["seen_by"] == "op1"
         assert (await caller.ask("GET", "/gateways"))[1]["gateways"][0]["unseen"] == 2
         assert len((await caller.ask("GET", "/alarms?unseen=true"))[1]) == 3
-        status, answer = await caller.ask("POST", "/alarms/99/acknowledge", ann)
+        status, answer = await caller.ask("POST", "/alarms/99/acknowledge", op1)
         assert (status, answer["error"]) == (404, "administrator.unknown_alarm")
     assert [entry["action"] for entry in desk.books.audit.newest(1)] == ["acknowledge alarm newer_event"]
 

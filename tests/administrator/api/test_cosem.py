@@ -91,7 +91,7 @@ async def test_what_is_under_four_eyes_waits_for_a_second_person(tmp_path: Path,
     newer = msgspec.structs.replace(profile, version=2)
     xml = encode_document(told_as(newer)).decode()
     async with served(desk) as caller:
-        approver = add_user(desk.books, "bob", Role.APPROVER, Role.VIEWER)
+        approver = add_user(desk.books, "op2", Role.APPROVER, Role.VIEWER)
         status, proposal = await caller.ask("POST", WHERE, body=wanted("PUT", address(newer), xml))
         assert (status, proposal["kind"], proposal["state"]) == (202, "profile", "waiting")
         assert proposal["request"]["body"] == ({"xml": xml} if is_shown else None)

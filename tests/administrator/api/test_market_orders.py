@@ -46,7 +46,7 @@ async def test_a_held_order_happens_once_an_approver_decides(desk: Desk) -> None
 
 
 async def test_an_order_that_was_turned_down_never_happens(desk: Desk) -> None:
-    token = add_user(desk.books, "bob", Role.APPROVER)
+    token = add_user(desk.books, "op2", Role.APPROVER)
     async with served(desk) as caller:
         status, order = await caller.ask("POST", f"{PATH}/reject", token)
         assert (status, order["state"], order["code"]) == (200, "failed", "order.rejected")
@@ -57,7 +57,7 @@ async def test_an_order_that_was_turned_down_never_happens(desk: Desk) -> None:
 
 
 async def test_what_the_profiles_permit_no_longer_is_not_approved(desk: Desk) -> None:
-    token = add_user(desk.books, "bob", Role.APPROVER)
+    token = add_user(desk.books, "op2", Role.APPROVER)
     desk.books.inventory.remove_profile(GATEWAY_ID, "communication", "emt1.sm", START, "test")
     async with served(desk) as caller:
         assert (await caller.ask("GET", PATH, token))[1]["permitted"] is False
@@ -67,7 +67,7 @@ async def test_what_the_profiles_permit_no_longer_is_not_approved(desk: Desk) ->
 
 
 async def test_orders_and_refusals_are_listed(desk: Desk) -> None:
-    token, book = add_user(desk.books, "ann", Role.VIEWER), desk.books.market_orders
+    token, book = add_user(desk.books, "op1", Role.VIEWER), desk.books.market_orders
     later = MarketOrder(ORDER[:-1] + "2", "ESGW0000000031", "connect")
     book.accept(later, "", "emt1.sm", "supplier.EMT", at=START, random=bytes([3]) * 16)
     book.refused("stranger.EMT", "order.not_permitted", START)

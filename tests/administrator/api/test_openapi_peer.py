@@ -42,12 +42,19 @@ APART = {
     "delete_me_tokens_number": "one's own token is needed",
 }
 """Operation -> why it is tried with the others of tests/administrator only."""
+
+
+def refuses_what_does_not_fit(context: Any, response: Any, case: Any) -> bool | None:
+    """Take 413 for a refusal, too, which the checker does not: what is too long for its field may be too long for any body."""
+    return None if response.status_code == 413 else conformance.negative_data_rejection(context, response, case)
+
+
 CHECKS = [
     checks.not_a_server_error,
     conformance.status_code_conformance,
     conformance.content_type_conformance,
     conformance.response_schema_conformance,
-    conformance.negative_data_rejection,
+    refuses_what_does_not_fit,
 ]
 TRIED = [row for row in ENDPOINTS if operation_id(row) not in APART]
 
@@ -59,7 +66,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
 
     def fill(desk: Desk) -> None:
         prepare(desk)
-        tokens.append(add_user(desk.books, "ann", *Role))
+        tokens.append(add_user(desk.books, "op1", *Role))
 
     path: Path = tmp_path_factory.mktemp("peer") / "gwa"
     with Thread(path, prepare=fill) as running:

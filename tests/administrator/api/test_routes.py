@@ -89,12 +89,12 @@ async def test_every_endpoint_lets_in_whom_its_row_names_and_nobody_else(shared:
 
 @pytest.mark.req("ADM-10")
 async def test_what_was_refused_to_somebody_stands_in_the_audit_trail(desk: Desk) -> None:
-    token = add_user(desk.books, "ann", Role.VIEWER)
+    token = add_user(desk.books, "op1", Role.VIEWER)
     async with served(desk) as caller:
         await caller.ask("POST", f"/gateways/{GATEWAY_ID}/jobs", token, {"method": "GET", "resource": "state"})
     (entry,) = desk.books.audit.newest(1)
     assert (entry["actor"], entry["action"], entry["subject"], entry["result"]) == (
-        "ann", "POST /gateways/{device_id}/jobs", GATEWAY_ID, "administrator.forbidden",
+        "op1", "POST /gateways/{device_id}/jobs", GATEWAY_ID, "administrator.forbidden",
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 async def test_a_gateway_is_handed_over_and_the_change_given_up(desk: Desk) -> None:
-    token, document = add_user(desk.books, "ann", Role.OPERATOR), offer()
+    token, document = add_user(desk.books, "op1", Role.OPERATOR), offer()
     async with served(desk) as caller:
         assert (await caller.ask("GET", PATH, token))[1]["error"] == "succession.none"
         status, change = await caller.ask("POST", PATH, token, {"offer": document, "until": UNTIL})
@@ -44,11 +44,11 @@ async def test_a_gateway_is_handed_over_and_the_change_given_up(desk: Desk) -> N
         assert (await caller.ask("DELETE", PATH, token))[1]["state"] == "withdrawn"
         assert (await caller.ask("DELETE", PATH, token))[1]["error"] == "succession.none"
         assert (await caller.ask("POST", f"/gateways/{LEFT}/succession/confirm", token))[1]["state"] == "handed_over"
-    assert desk.books.audit.newest(1)[0]["actor"] == "ann"
+    assert desk.books.audit.newest(1)[0]["actor"] == "op1"
 
 
 async def test_what_does_not_fit_begins_nothing(desk: Desk) -> None:
-    token, document = add_user(desk.books, "ann", Role.OPERATOR), offer()
+    token, document = add_user(desk.books, "op1", Role.OPERATOR), offer()
     forged = bytearray(b64decode(document))
     forged[-1] ^= 1
     cases = [
@@ -69,7 +69,7 @@ async def test_what_does_not_fit_begins_nothing(desk: Desk) -> None:
 
 
 async def test_a_gateway_is_taken_over_with_what_was_told_of_it(desk: Desk) -> None:
-    token, told = add_user(desk.books, "ann", Role.OPERATOR), infrastructure(desk.books)
+    token, told = add_user(desk.books, "op1", Role.OPERATOR), infrastructure(desk.books)
     with desk.books.store.write() as database:
         database.execute("DELETE FROM profile")
     wake_up = {"host": "gateway.invalid", "port": 15_100, "on_wake_up": False}
@@ -81,7 +81,7 @@ async def test_a_gateway_is_taken_over_with_what_was_told_of_it(desk: Desk) -> N
 
 
 async def test_the_documents_that_go_out_are_read_by_the_other_side(desk: Desk) -> None:
-    token, other = add_user(desk.books, "ann", Role.OPERATOR), other_administrator()
+    token, other = add_user(desk.books, "op1", Role.OPERATOR), other_administrator()
     desk.folder.save(msgspec.structs.replace(desk.folder.load(), management_port=15_101, time_port=15_102))
     (desk.folder.path / AUTHENTICATION_FILE).write_bytes(pem_bundle([desk.identity.triple.sig]))
     async with served(desk) as caller:
@@ -98,12 +98,12 @@ async def test_a_takeover_that_waits_shows_no_consumer_s_digest_and_happens_once
     held = consumer_profile()
     digests = [value for value in msgspec.to_builtins(held).values() if isinstance(value, str) and len(value) >= 32]
     assert digests and isinstance(held, ConsumerProfile)
-    tokens = [add_user(desk.books, name, Role.OPERATOR, Role.APPROVER) for name in ("ann", "bob")]
+    tokens = [add_user(desk.books, name, Role.OPERATOR, Role.APPROVER) for name in ("op1", "op2")]
     async with served(desk) as caller:
         body = {"infrastructure": infrastructure(desk.books), "until": UNTIL}
         status, proposal = await caller.ask("POST", "/successions", tokens[0], body)
         assert (status, proposal["deed"], proposal["state"]) == (202, "intake", "waiting")
-        await caller.log_in("bob")
+        await caller.log_in("op2")
         texts = [str(proposal), str((await caller.ask("GET", "/proposals", tokens[1]))[1]), (await caller.page("/proposals"))[1]]
         assert not any(digest in text for digest in digests for text in texts)
         assert "meter" in texts[0]
@@ -115,7 +115,7 @@ async def test_a_takeover_that_waits_shows_no_consumer_s_digest_and_happens_once
 
 @pytest.mark.req("LIFE-08")
 async def test_a_new_gateway_is_enrolled_by_its_seal(desk: Desk) -> None:
-    token = add_user(desk.books, "ann", Role.OPERATOR)
+    token = add_user(desk.books, "op1", Role.OPERATOR)
     async with served(desk) as caller:
         status, exchange = await caller.ask("POST", "/gateways", token, {"seal": seal()})
         assert (status, exchange["device_id"], exchange["reason"]) == (202, NEW, "personalisation")

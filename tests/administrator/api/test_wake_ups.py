@@ -87,7 +87,7 @@ async def test_a_call_that_nobody_waits_for_is_made_at_the_next_look(desk: Desk)
 @pytest.mark.req("ADM-02")
 async def test_under_four_eyes_an_address_waits_for_a_second_person(desk: Desk) -> None:
     desk = desk._replace(four_eyes=frozenset({"wake-up"}))
-    tokens = [add_user(desk.books, name, Role.OPERATOR, Role.APPROVER) for name in ("user1", "bob")]
+    tokens = [add_user(desk.books, name, Role.OPERATOR, Role.APPROVER) for name in ("user1", "op2")]
     wanted = {"host": "gateway.example", "port": 15200, "set_gateway": True}
     async with served(desk) as caller:
         status, proposal = await caller.ask("PUT", PATH, tokens[0], wanted)

@@ -71,9 +71,9 @@ def fill(books: Books, text: str) -> None:
 @pytest.mark.req("ADM-13", "SEC-03")
 @pytest.mark.parametrize("role", Role)
 async def test_every_page_and_form_is_open_to_whom_its_endpoint_names(desk: Desk, role: Role) -> None:
-    add_user(desk.books, "ann", role)
+    add_user(desk.books, "op1", role)
     async with served(desk) as caller:
-        key = await caller.log_in("ann")
+        key = await caller.log_in("op1")
         for page in PAGES:
             status, text = await caller.page(page.path.format_map(NAMES))
             roles = endpoint_of(page.handler).roles
@@ -96,7 +96,7 @@ async def test_whatever_others_wrote_is_shown_as_text(tmp_path: Path, language: 
     books.market_orders.accept(wanted, XSS, XSS, XSS, at=START, random=bytes([1]) * 16, held=True)
     books.market_orders.refused(XSS, XSS, START)
     desk.channels.add(Mqtt("bus", XSS, topic="x<b>" + XSS.replace("+", "")[:100]), START, XSS)
-    add_user(books, "ann", *Role)
+    add_user(books, "op1", *Role)
     add_gateway(books.inventory, XSS)
     told = {
         "state": XSS,
@@ -118,7 +118,7 @@ async def test_whatever_others_wrote_is_shown_as_text(tmp_path: Path, language: 
     books.alarms.accept(notice, START)
     findings = [Finding(GATEWAY_ID, "clock", XSS, XSS), Finding(XSS, "alarm", XSS, XSS), Finding(GATEWAY_ID, "alarm", f"{XSS}/{XSS}", XSS)]
     books.incidents.settle(findings, START)
-    books.users.add_token("ann", XSS, bytes(32), START)
+    books.users.add_token("op1", XSS, bytes(32), START)
     books.audit.note(START, XSS, XSS, XSS, XSS)
     paths = [
         *(page.path.format_map(NAMES) for page in PAGES if "profile_id" not in page.path),
@@ -130,7 +130,7 @@ async def test_whatever_others_wrote_is_shown_as_text(tmp_path: Path, language: 
         f"/audit?actor={XSS}&head={XSS}",
     ]
     async with served(desk) as caller:
-        await caller.log_in("ann")
+        await caller.log_in("op1")
         for path in [*paths, f"/audit?check=1&head={XSS}", f"/gateways/{XSS}", f"/{XSS}"]:
             target = caller.server.make_url("/").join(caller.server.make_url(path.replace("?", "?lang=" + language + "&", 1)))
             status, text = await caller.page(str(target))
@@ -143,11 +143,11 @@ async def test_whatever_others_wrote_is_shown_as_text(tmp_path: Path, language: 
 
 @pytest.mark.parametrize(("language", "words"), [("de", "läuft"), ("en", "under way")])
 async def test_a_command_under_way_is_shown_as_such_and_can_not_be_taken_back(desk: Desk, language: str, words: str) -> None:
-    add_user(desk.books, "ann", Role.VIEWER, Role.OPERATOR)
-    job = desk.books.jobs.add(GATEWAY_ID, "POST", "fas/self-test", None, at=START, actor="ann", random=bytes([3]) * 16)
+    add_user(desk.books, "op1", Role.VIEWER, Role.OPERATOR)
+    job = desk.books.jobs.add(GATEWAY_ID, "POST", "fas/self-test", None, at=START, actor="op1", random=bytes([3]) * 16)
     desk.books.jobs.accept(job, Answer(job.command_id, START, GATEWAY_ID, 202), START)
     async with served(desk) as caller:
-        await caller.log_in("ann")
+        await caller.log_in("op1")
         status, text = await caller.page(f"/gateways/{GATEWAY_ID}?lang={language}")
         assert status == 200
         assert f'<span class="chip warn">{words}</span>' in text
@@ -190,32 +190,32 @@ def test_texts_that_templates_name_exist() -> None:
 
 
 async def test_users_are_made_changed_and_switched_off_by_forms(desk: Desk) -> None:
-    add_user(desk.books, "ann", Role.USER_MANAGER)
+    add_user(desk.books, "op1", Role.USER_MANAGER)
     async with served(desk) as caller:
-        key = await caller.log_in("ann")
-        fields = [("form_key", key), ("name", "eve"), ("password", PASSWORD), ("roles", "viewer"), ("roles", "auditor")]
+        key = await caller.log_in("op1")
+        fields = [("form_key", key), ("name", "op3"), ("password", PASSWORD), ("roles", "viewer"), ("roles", "auditor")]
         assert await caller.send("/users", fields) == (303, "/users?done=user_added")
-        assert desk.books.users.user("eve").roles == (Role.VIEWER, Role.AUDITOR)
-        await caller.send("/users/eve", [("form_key", key), ("change", "roles"), ("roles", "keeper")])
-        assert desk.books.users.user("eve").roles == (Role.KEEPER,)
-        await caller.send("/users/eve", {"form_key": key, "change": "off"})
-        assert desk.books.users.user("eve").active is False
+        assert desk.books.users.user("op3").roles == (Role.VIEWER, Role.AUDITOR)
+        await caller.send("/users/op3", [("form_key", key), ("change", "roles"), ("roles", "keeper")])
+        assert desk.books.users.user("op3").roles == (Role.KEEPER,)
+        await caller.send("/users/op3", {"form_key": key, "change": "off"})
+        assert desk.books.users.user("op3").active is False
         for wrong in ({"roles": "king"}, {"password": "short"}, {"name": "Eve!"}, {"name": "local"}):
-            status, _ = await caller.send("/users", {"form_key": key, "name": "bob", "password": PASSWORD, **wrong})
+            status, _ = await caller.send("/users", {"form_key": key, "name": "op2", "password": PASSWORD, **wrong})
             assert status in (400, 409), wrong
-    assert [user.name for user in desk.books.users.users()] == ["ann", "eve", "someone"]
+    assert [user.name for user in desk.books.users.users()] == ["op1", "op3", "someone"]
 
 
 async def test_one_s_own_password_and_tokens(desk: Desk) -> None:
-    add_user(desk.books, "ann", Role.VIEWER)
+    add_user(desk.books, "op1", Role.VIEWER)
     async with served(desk) as caller:
-        key = await caller.log_in("ann")
+        key = await caller.log_in("op1")
         status, page = await caller.send("/account/tokens", {"form_key": key, "purpose": "script"})
         token = re.search(r"smgw_[0-9a-f]{64}", page)
         assert status == 200 and token is not None
-        assert (await caller.ask("GET", "/me", token[0]))[1]["name"] == "ann"
+        assert (await caller.ask("GET", "/me", token[0]))[1]["name"] == "op1"
         assert token[0] not in (await caller.page("/account"))[1]
-        number = desk.books.users.tokens("ann")[-1].id
+        number = desk.books.users.tokens("op1")[-1].id
         assert await caller.send(f"/account/tokens/{number}/delete", {"form_key": key}) == (303, "/account?done=token_removed")
         assert (await caller.ask("GET", "/me", token[0]))[0] == 401
         status, page = await caller.send("/account/password", {"form_key": key, "old": "wrong password", "new": "another password"})
@@ -223,14 +223,14 @@ async def test_one_s_own_password_and_tokens(desk: Desk) -> None:
         status, where = await caller.send("/account/password", {"form_key": key, "old": PASSWORD, "new": "another password"})
         assert (status, where) == (303, "/login?done=password_changed")
         assert (await caller.page("/account"))[0] == 303
-        await caller.log_in("ann", "another password")
+        await caller.log_in("op1", "another password")
 
 
 @pytest.mark.req("OPS-03")
 async def test_a_backup_is_downloaded_by_its_keeper(desk: Desk, tmp_path: Path) -> None:
-    add_user(desk.books, "ann", Role.KEEPER)
+    add_user(desk.books, "op1", Role.KEEPER)
     async with served(desk) as caller:
-        key = await caller.log_in("ann")
+        key = await caller.log_in("op1")
         async with caller.session.post("/backup", data={"form_key": key, "passphrase": PASSWORD}) as reply:
             assert (reply.status, reply.content_type) == (200, "application/octet-stream")
             assert 'filename="test.GWA.smgwbackup"' in reply.headers["Content-Disposition"]
@@ -241,18 +241,18 @@ async def test_a_backup_is_downloaded_by_its_keeper(desk: Desk, tmp_path: Path) 
 
 
 async def test_the_audit_trail_is_downloaded(desk: Desk) -> None:
-    add_user(desk.books, "ann", Role.AUDITOR)
+    add_user(desk.books, "op1", Role.AUDITOR)
     async with served(desk) as caller:
-        await caller.log_in("ann")
+        await caller.log_in("op1")
         status, text = await caller.page("/audit/export")
     lines = text.splitlines()
     assert status == 200 and msgspec.json.decode(lines[-1])["head"].startswith(f"{len(lines) - 1}:")
 
 
 async def test_a_fault_says_what_happened_and_leads_back(desk: Desk) -> None:
-    add_user(desk.books, "ann", Role.OPERATOR)
+    add_user(desk.books, "op1", Role.OPERATOR)
     async with served(desk) as caller:
-        key = await caller.log_in("ann")
+        key = await caller.log_in("op1")
         here = f"/gateways/{GATEWAY_ID}"
         fields = {"form_key": key, "kind": "meter", "profile": '{"meter_id": "x"}'}
         status, page = await caller.send(f"{here}/profiles", fields, headers={"Referer": str(caller.server.make_url(here))})
