@@ -19,6 +19,7 @@ from tests.gateway.gateway_parts import GATEWAY_ID, meter_profile
 from smgw.administrator.api import ENDPOINTS
 from smgw.administrator.api.endpoints import ANYONE, Desk, Endpoint
 from smgw.administrator.api.openapi import PREFIX, document, operation_id
+from smgw.administrator.app import BODY_LIMIT
 from smgw.administrator.users import Role
 
 BODIES: dict[str, Any] = {
@@ -233,7 +234,7 @@ async def test_another_verb_a_large_body_and_an_unknown_address_are_refused(desk
     async with served(desk) as caller:
         status, answer = await caller.ask("DELETE", "/audit")
         assert (status, answer["error"]) == (405, "administrator.request")
-        status, answer = await caller.ask("POST", f"/gateways/{GATEWAY_ID}/jobs", data=b"x" * 300_000)
+        status, answer = await caller.ask("POST", f"/gateways/{GATEWAY_ID}/jobs", data=b"x" * (BODY_LIMIT + 1))
         assert (status, answer["error"]) == (413, "administrator.request")
         status, answer = await caller.ask("GET", "/nowhere")
         assert (status, answer["error"]) == (404, "administrator.not_found")
