@@ -36,7 +36,7 @@ from smgw.pki.names import Role
 from smgw.pki.triple import ADMINISTRATOR_KEYS
 from smgw.simulation.provisioning import Layout, Ports, System, found_identities, provision_gateway
 
-ROUNDS = 5
+ROUNDS = 9
 COMMANDS = 40
 """In a round."""
 WARM_UP = 5
@@ -51,9 +51,10 @@ def run() -> BenchResult:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     with TemporaryDirectory() as name:
         rounds = asyncio.run(_run(Layout(Path(name))))
-    cpu, wall = (statistics.median(column) for column in zip(*rounds, strict=True))
-    limit = statistics.median(_limit() for _ in range(ROUNDS))
-    kept = "promise kept" if limit / cpu >= PROMISED else "PROMISE MISSED"
+    cpu, wall, limit = (statistics.median(column) for column in zip(*rounds, strict=True))
+    # Both are taken by turns: a machine that runs slower for a while then slows both.
+    share = statistics.median(limit / cpu for cpu, _, limit in rounds)
+    kept = "promise kept" if share >= PROMISED else "PROMISE MISSED"
     rates = {"commands_per_administrator_core_s": 1 / cpu, "limit_per_core_s": 1 / limit}
     rates |= {"administrator_cpu_ms": 1000 * cpu, "there_and_back_ms": 1000 * wall}
     notes = [
@@ -61,15 +62,15 @@ def run() -> BenchResult:
         "there_and_back_ms includes the gateway's share: opening, checking, noting, signing, sealing",
         f"promise: {PROMISED:.0%} of the limit; {kept}",
     ]
-    return BenchResult("commands", rates, {"of_limit": limit / cpu}, notes)
+    return BenchResult("commands", rates, {"of_limit": share}, notes)
 
 
-async def _run(layout: Layout) -> list[tuple[float, float]]:
-    """Serve one gateway's process; gives CPU and wall seconds of a command in each round."""
+async def _run(layout: Layout) -> list[tuple[float, float, float]]:
+    """Serve one gateway's process; gives CPU and wall seconds of a command in each round, and CPU seconds of the arithmetic."""
     clock, now = SystemClock(), datetime.now(UTC)
     triples = found_identities(layout, _GATEWAY, now)
     identity = load_identity(layout.administrator, ADMINISTRATOR_KEYS)
-    done: asyncio.Future[list[tuple[float, float]]] = asyncio.get_running_loop().create_future()
+    done: asyncio.Future[list[tuple[float, float, float]]] = asyncio.get_running_loop().create_future()
     async with AsyncExitStack() as stack:
         books = stack.enter_context(closing(open_books(AdministratorFolder(layout.administrator).inventory)))
         gateway = triples[Role.SMGW]
@@ -109,14 +110,14 @@ def _office(identity: Identity, books: Books, clock: SystemClock) -> Office:
     return Office("smgw.GWA", identity.module, identity.signer, identity.recipient, books, clock, lookout_for(books, None))
 
 
-async def _measured(session: GatewaySession, done: "asyncio.Future[list[tuple[float, float]]]") -> None:
+async def _measured(session: GatewaySession, done: "asyncio.Future[list[tuple[float, float, float]]]") -> None:
     rounds = []
     for number in range(ROUNDS + 1):
         count = COMMANDS if number else WARM_UP
         cpu, wall = time.process_time(), time.perf_counter()
         for _ in range(count):
             await session.command("GET", "rts/meter")
-        rounds.append(((time.process_time() - cpu) / count, (time.perf_counter() - wall) / count))
+        rounds.append(((time.process_time() - cpu) / count, (time.perf_counter() - wall) / count, _limit()))
     if not done.done():
         done.set_result(rounds[1:])
 
