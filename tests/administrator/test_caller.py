@@ -17,7 +17,7 @@ from smgw.administrator.wakeup import Address, WakeUpService
 from smgw.pki.chain import CertificateUse, ValidatedCertificate
 from smgw.pki.names import Role
 
-pytestmark = pytest.mark.req("WAN-04", "ADM-03")
+pytestmark = pytest.mark.req("WAN-04", "ADM-04")
 
 
 class Fleet(Bench):

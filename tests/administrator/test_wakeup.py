@@ -19,7 +19,7 @@ from smgw.core.identifiers import DeviceId
 from smgw.net.clock import ManualClock, SystemClock
 from smgw.protocol.wakeup_guard import WakeUpGuard, WakeUpRules
 
-pytestmark = pytest.mark.req("WAN-04", "ADM-03")
+pytestmark = pytest.mark.req("WAN-04", "ADM-04")
 OTHER = "ESGW0000000002"
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from smgw.cli.administrator import app
 
-pytestmark = pytest.mark.req("WAN-04", "ADM-03", "ADM-13")
+pytestmark = pytest.mark.req("WAN-04", "ADM-04", "ADM-13")
 
 
 @pytest.fixture(scope="module")

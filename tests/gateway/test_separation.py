@@ -9,7 +9,7 @@ from smgw.core.errors import DomainFault
 from smgw.gateway.separation import Networks, check_separation
 from smgw.net.listeners import Address, Listener, own_listeners
 
-pytestmark = pytest.mark.req("STATE-03", "WAN-01")
+pytestmark = pytest.mark.req("STATE-03", "WAN-01", "SEC-02")
 
 HAN, WAN, OTHER = "192.0.2.1", "198.51.100.7", "203.0.113.9"
 

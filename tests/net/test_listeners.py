@@ -10,7 +10,7 @@ import pytest
 from smgw.core.errors import Unavailable
 from smgw.net.listeners import Listener, addresses_of, departure, own_listeners, plain
 
-pytestmark = pytest.mark.req("STATE-03", "WAN-01")
+pytestmark = pytest.mark.req("STATE-03", "WAN-01", "SEC-02")
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 

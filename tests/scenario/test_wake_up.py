@@ -66,7 +66,7 @@ def contacts(gateway: Gateway) -> list[str]:
     return [event for event in events if event.startswith(("channel_", "wake_up_"))]
 
 
-@pytest.mark.req("WAN-01", "WAN-04", "WAN-09", "ADM-03")
+@pytest.mark.req("WAN-01", "WAN-04", "WAN-09", "ADM-04")
 @pytest.mark.timeout(120)
 async def test_a_gateway_comes_when_something_waits_for_it_and_goes_when_it_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

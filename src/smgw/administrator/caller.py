@@ -1,4 +1,4 @@
-"""Decide when a gateway that opens its channel only on wake-up is called, and when it is let go. Source: WAN-04, ADM-03."""
+"""Decide when a gateway that opens its channel only on wake-up is called, and when it is let go. Source: WAN-04, ADM-04."""
 
 from smgw.administrator.books import Books
 from smgw.administrator.wakeup import WakeUpService

@@ -1,7 +1,7 @@
 """Call gateways that wait to be called: build and sign a packet, send it, wait for the gateway's channel, send again.
 
 A packet is never answered, so only the channel tells that it arrived. Where each gateway is called and how long its calls took stays in the
-administrator's store. Source: WAN-04, ADM-03; 20-wan-crypto-pki 1.7, 7.2.
+administrator's store. Source: WAN-04, ADM-04; 20-wan-crypto-pki 1.7, 7.2.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 Only the interfaces of consumer and technician may listen, at the HAN's own address, and the wake-up receiver at its own. Where the address
 facing the WAN is configured, nothing but the latter may be reached there, and the way to the administrator has to begin there.
-Source: STATE-03; handbook B-4.1, D-2.3.
+Source: STATE-03, SEC-02; handbook B-4.1, D-2.3.
 """
 
 from collections.abc import Callable, Iterable

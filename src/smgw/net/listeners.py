@@ -1,6 +1,6 @@
 """What this process listens on, and from where it would dial: facts of the kernel, not of a configuration.
 
-Source: STATE-03, WAN-01.
+Source: STATE-03, WAN-01, SEC-02.
 """
 
 import ipaddress

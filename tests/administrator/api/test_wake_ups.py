@@ -16,7 +16,7 @@ from smgw.administrator.caller import Caller
 from smgw.administrator.users import Role
 from smgw.administrator.wakeup import WakeUpService
 
-pytestmark = pytest.mark.req("WAN-04", "ADM-03", "ADM-13")
+pytestmark = pytest.mark.req("WAN-04", "ADM-04", "ADM-13")
 PATH = f"/gateways/{GATEWAY_ID}/wake-up"
 
 

@@ -1,4 +1,4 @@
-"""Where gateways are called, calls, and how long gateways took to come. Source: WAN-04, ADM-03."""
+"""Where gateways are called, calls, and how long gateways took to come. Source: WAN-04, ADM-04."""
 
 from typing import Literal
 
