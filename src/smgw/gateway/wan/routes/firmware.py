@@ -2,7 +2,7 @@
 
 import msgspec
 
-from smgw.core.errors import DomainFault, PeerFault
+from smgw.core.errors import DomainFault
 from smgw.gateway.firmware import Firmware
 from smgw.gateway.firmware_record import Order
 from smgw.gateway.pending import Pending
@@ -24,20 +24,14 @@ def _firmware(context: Context, call: Call) -> Firmware:
 
 def _order(context: Context, call: Call) -> Outcome:
     firmware = _firmware(context, call)
-    try:
-        order = msgspec.json.decode(call.command.body, type=Order)
-    except msgspec.MsgspecError as problem:
-        raise PeerFault("command.structure", str(problem)[:200]) from problem
+    order = call.read(Order)
     firmware.order(order, call.command.message_id)
     return Outcome(202, firmware.facts(), pending=Pending("firmware-order", firmware.update.order_id))
 
 
 def _activate(context: Context, call: Call) -> Outcome:
     firmware = _firmware(context, call)
-    try:
-        wanted = msgspec.json.decode(call.command.body, type=Activation).version
-    except msgspec.MsgspecError as problem:
-        raise PeerFault("command.structure", str(problem)[:200]) from problem
+    wanted = call.read(Activation).version
     firmware.activate(wanted)
     return Outcome(202, firmware.facts(), pending=Pending("firmware-activation", firmware.update.order_id))
 

@@ -2,7 +2,6 @@
 
 from base64 import b64encode
 from datetime import datetime
-from typing import TypeVar
 
 import msgspec
 
@@ -11,8 +10,6 @@ from smgw.gateway.key_desk import KeyDesk
 from smgw.gateway.lifecycle import Tell
 from smgw.gateway.pending import Pending
 from smgw.gateway.wan.context import Call, Context, Outcome, Routes
-
-_T = TypeVar("_T")
 
 
 class Authentication(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,14 +43,6 @@ def _desk(context: Context) -> KeyDesk:
     return context.keys
 
 
-def _body(call: Call, kind: type[_T]) -> _T:
-    call.require_no_rest()
-    try:
-        return msgspec.json.decode(call.command.body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-        raise PeerFault("command.structure", str(problem)[:200]) from problem
-
-
 def _record(context: Context, *tells: Tell) -> None:
     for told in tells:
         context.recorder.record_with(told.event, told.parameters, subject=context.administrator_name, success=told.success)
@@ -70,11 +59,11 @@ def _challenge(context: Context, call: Call) -> Outcome:
 
 
 def _authenticate(context: Context, call: Call) -> Outcome:
-    given = _body(call, Authentication)
+    given = call.read(Authentication)
     try:
         challenge, signature = bytes.fromhex(given.challenge), bytes.fromhex(given.signature)
     except ValueError as problem:
-        raise PeerFault("command.structure", "hex") from problem
+        raise PeerFault("command.body", "hex") from problem
     try:
         told = _desk(context).authenticate(challenge, signature)
     except SecurityFault as fault:
@@ -87,19 +76,19 @@ def _authenticate(context: Context, call: Call) -> Outcome:
 
 def _generation(context: Context, call: Call) -> Outcome:
     desk = _desk(context)
-    package, tells = desk.prepare(_body(call, Generation).curve)
+    package, tells = desk.prepare(call.read(Generation).curve)
     _record(context, *tells)
     return Outcome(201, {"request": b64encode(package).decode()}, after=desk.keys_made)
 
 
 def _certificates(context: Context, call: Call) -> Outcome:
-    return Outcome(200, after=_desk(context).install(_body(call, Certificates).certificates.encode()))
+    return Outcome(200, after=_desk(context).install(call.read(Certificates).certificates.encode()))
 
 
 def _announce(context: Context, call: Call) -> Outcome:
-    desk, at = _desk(context), _body(call, End).at
+    desk, at = _desk(context), call.read(End).at
     if at.tzinfo is None:
-        raise PeerFault("command.structure", "time without zone")
+        raise PeerFault("command.body", "time without zone")
     desk.announce(at)
     return Outcome(200, pending=Pending("announce-end", at.isoformat()))
 
