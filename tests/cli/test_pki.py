@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -213,20 +215,50 @@ def _with_secret(folder: Path) -> Path:
     return folder
 
 
-def test_serve_runs_until_it_is_told_to_stop(folder: Path) -> None:
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, list[Any]]]:
+    """Serve a PKI as a process; gives its address, and at the end what it says last."""
     program = "from smgw.cli.pki import app; app()"
     process = subprocess.Popen(
         [sys.executable, "-c", program, "serve", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    with process:
-        assert process.stdout is not None
-        ready = json.loads(process.stdout.readline())
-        with urllib.request.urlopen(f"http://127.0.0.1:{ready['port']}/pki/v1/ca/certs", timeout=60) as response:
-            assert len(read_certificates(response.read())) == 2
+    last: list[Any] = []
+    assert process.stdout is not None
+    ready = json.loads(process.stdout.readline())
+    assert (ready["event"], ready["role"]) == ("ready", "pki")
+    try:
+        yield f"http://127.0.0.1:{ready['port']}", last
+    finally:
         process.send_signal(signal.SIGTERM)
-        last = json.loads(process.stdout.readline())
-        assert process.wait(60) == 0
-    assert (ready["event"], ready["role"], last["requests"]) == ("ready", "pki", 1)
+        out, _ = process.communicate(timeout=60)
+    last.append(json.loads(out))
+    assert process.returncode == 0
+
+
+def test_serve_runs_until_it_is_told_to_stop(folder: Path) -> None:
+    with (
+        served(folder) as (url, last),
+        urllib.request.urlopen(f"{url}/pki/v1/ca/certs", timeout=60) as response,
+    ):
+        assert len(read_certificates(response.read())) == 2
+    assert last[0]["requests"] == 1
+
+
+@pytest.mark.req("PKI-01")
+def test_certificates_are_revoked_over_the_network(folder: Path, triple: Path, tmp_path: Path) -> None:
+    authorities = tmp_path / "authorities.pem"
+    with served(folder) as (url, last):
+        with urllib.request.urlopen(f"{url}/pki/v1/ca/certs", timeout=60) as response:
+            authorities.write_bytes(response.read())
+        by = ("--url", url + "/", "--module", tmp_path / "gw", "--certificate", triple)
+        bad("pki.reason", 2, "order-revocation", triple, *by, "--reason", "certificate_hold")
+        bad("pki.holder", 1, "order-revocation", authorities, *by)
+        made = as_json("order-revocation", triple, *by, "--reason", "superseded")
+        assert (made["common_name"], len(made["serials"])) == (f"{DEVICE_ID}.SMGW", 3)
+        bad("pki.refused", 4, "order-revocation", triple, *by)
+    assert last[0]["requests"] == 4
+    standing = {one["serial"].lower(): one["standing"] for one in as_json("list", folder)["certificates"]}
+    assert {standing[serial] for serial in made["serials"]} == {"superseded"}
 
 
 @pytest.mark.req("PKI-01")

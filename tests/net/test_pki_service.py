@@ -13,14 +13,16 @@ from tests.pki_builders import DEVICE_ID, KEYS, NOW, SECRET, SetClock
 
 from smgw.core.errors import SmgwError
 from smgw.net import pki_service
-from smgw.net.pki_service import PkiService, refresh_revocation_lists, serve
+from smgw.net.pki_service import PkiService, order_revocation, refresh_revocation_lists, serve
 from smgw.pki.chain import CertificateUse
 from smgw.pki.crl import read_revocation_list
 from smgw.pki.deployment import PkiFolder
 from smgw.pki.names import Role
 from smgw.pki.requests import make_request_package
+from smgw.pki.revocation_order import make_revocation_order
 from smgw.pki.triple import read_certificates
 from smgw.pki.trust import TrustStore
+from smgw.security.content import Credential
 from smgw.security.software import SoftwareModule
 
 SMGW = frozenset({Role.SMGW})
@@ -160,3 +162,22 @@ async def test_serving_what_is_not_there(pki: PkiFolder, clock: SetClock, tmp_pa
     stop = asyncio.Event()
     assert await code_of(serve(tmp_path / "none", "127.0.0.1", 0, clock, print, stop)) == "pki.authority"
     assert await code_of(serve(pki.folder, "192.0.2.1", 1, clock, print, stop)) == "net.unreachable"
+
+
+@pytest.mark.req("PKI-01")
+async def test_a_holder_has_its_certificates_revoked(address: str, pki: PkiFolder, clock: SetClock, tmp_path: Path) -> None:
+    module = SoftwareModule.create(tmp_path / "keys", SECRET)
+    for key in KEYS:
+        module.generate(key, "brainpoolP256r1")
+    triple = pki.issue(make_request_package(module, KEYS, Role.SMGW, DEVICE_ID), Role.SMGW, now=NOW)
+    trust = TrustStore([pki.root.certificate], [pki.sub().certificate])
+    await refresh_revocation_lists(trust, address, clock)
+    order = make_revocation_order(triple, "superseded", module=module, signer=Credential(triple.sig, KEYS.sig))
+    assert await code_of(order_revocation(order[:-1] + b"\0", address)) == "pki.refused"
+    assert await refresh_revocation_lists(trust, address, clock) == 0
+    await order_revocation(order, address)
+    await refresh_revocation_lists(trust, address, clock)
+    with pytest.raises(SmgwError, match=r"pki\.revoked"):
+        trust.validate(triple.tls, now=NOW, use=CertificateUse.TLS_CLIENT, roles=SMGW)
+    assert await code_of(order_revocation(order, address)) == "pki.refused"
+    assert await code_of(order_revocation(bytes(100_000), address)) == "pki.refused"

@@ -17,6 +17,7 @@ from rich.console import Console
 from smgw.cli.option_values import moment_of
 from smgw.cli.pki_check import Checked, check_certificates, check_revocation_list
 from smgw.cli.pki_files import Found, is_authentication_request, read_found, read_octets, trust_of
+from smgw.cli.pki_orders import order_revocation_command
 from smgw.cli.pki_parties import ask, ask_authentication, meant
 from smgw.cli.service import run_role
 from smgw.core.errors import CertificateRejected, ConfigError, SmgwError, Unavailable, UsageError
@@ -330,6 +331,9 @@ def _revoke(folder: Path, file: Path | None, serials: list[str] | None, reason: 
     for authority, serial in meant(pki, file, serials or []):
         authority.revoke(serial, reason, _now())
     return pki
+
+
+app.command("order-revocation")(order_revocation_command)
 
 
 @app.command("resume")

@@ -155,6 +155,9 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "pki.authority": ErrorCode("There is no usable certification authority in that folder", "Create one with `smgw pki init`, or name one of several with --sub."),
     "pki.authority_exists": ErrorCode("There is a certification authority in that folder already", "Choose another folder; authorities are never overwritten."),
     "pki.unknown_serial": ErrorCode("This authority has not issued a certificate of that serial number", "`smgw pki list` shows what it has issued."),
+    "pki.holder": ErrorCode(
+        "Certificates are revoked by their one holder, or a gateway's by an administrator", "Order for one name at a time, at most eight."
+    ),
     "pki.already_revoked": ErrorCode("The certificate has been revoked for good already", "Nothing to do."),
     "pki.not_suspended": ErrorCode("The certificate is not suspended", "Only a suspended certificate can be released."),
     "pki.folder": ErrorCode("The folder of the test PKI isn't named", "Name it as DIR; only at a terminal it is asked for."),

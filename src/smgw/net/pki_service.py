@@ -3,7 +3,8 @@
 `GET /pki/v1/ca/certs` gives the authorities' certificates as PEM, `GET /pki/v1/crl/<name>.crl` an authority's present list as DER; a list
 is made anew in time when it is asked for. `GET /pki/v1/certs?cn=<name>` is the directory: what was issued to a name and has not expired,
 the newest first, as PEM; how it stands is said by the lists. `POST /pki/v1/requests` takes a gateway's request that its administrator
-authorised, both signed, and gives the three certificates with their issuer's as PEM. Revocations don't come this way.
+authorised, both signed, and gives the three certificates with their issuer's as PEM. `POST /pki/v1/revocations` takes an order signed by
+the holder, or by an administrator for a gateway, and answers 204 once the next list says so.
 Source: PKI-01; 20-wan-crypto-pki 5.7, 5.8.
 """
 
@@ -21,6 +22,7 @@ from smgw.pki.authorised import MAX_OCTETS, read_authorised_request
 from smgw.pki.crl import MAX_REVOCATION_LIST
 from smgw.pki.deployment import PkiFolder
 from smgw.pki.names import Role, common_name_of, role_of
+from smgw.pki.revocation_order import obey_revocation_order
 from smgw.pki.triple import MAX_BUNDLE, MAX_BUNDLE_CERTIFICATES
 from smgw.pki.trust import TrustStore
 from smgw.security.tls import pem_bundle
@@ -51,6 +53,7 @@ class PkiService:
         app.router.add_get(f"{ROOT_PATH}/crl/{{name}}.crl", self._revocation_list)
         app.router.add_get(f"{ROOT_PATH}/certs", self._directory)
         app.router.add_post(f"{ROOT_PATH}/requests", self._issue)
+        app.router.add_post(f"{ROOT_PATH}/revocations", self._revoke)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
@@ -100,6 +103,17 @@ class PkiService:
         issuer = self._pki.issuer_of(triple.tls).certificate
         return web.Response(body=triple.to_pem() + pem_bundle([issuer]), content_type="application/pem-certificate-chain")
 
+    async def _revoke(self, request: web.Request) -> web.Response:
+        self.requests += 1
+        now = self._clock.now()
+        try:
+            order, by = obey_revocation_order(await request.read(), self._pki, self._pki.trust(now), now)
+        except (PeerFault, DomainFault) as fault:
+            log.warning("revocation_refused", code=fault.code)
+            raise web.HTTPForbidden(text="refused") from fault
+        log.info("certificates_revoked", name=order.common_name, by=by, reason=order.reason, count=len(order.serials))
+        return web.Response(status=204)
+
 
 async def serve(authority_dir: Path, host: str, port: int, clock: Clock, ready: Ready, stop: asyncio.Event) -> dict[str, object]:
     """Serve the test PKI of a folder until `stop` is set; gives the closing counters.
@@ -142,13 +156,21 @@ async def request_certificates(document: bytes, address: str) -> bytes:
 
     Raises: Unavailable net.unreachable, net.timeout; PeerFault pki.refused; LimitFault pki.malformed.
     """
-    url = f"{address}/requests"
+    return await _post(document, f"{address}/requests", 200)
+
+
+async def order_revocation(document: bytes, address: str) -> None:
+    """Send a signed order to `address` (`http://…/pki/v1`). Raises: Unavailable net.unreachable, net.timeout; PeerFault pki.refused."""
+    await _post(document, f"{address}/revocations", 204)
+
+
+async def _post(document: bytes, url: str, wanted: int) -> bytes:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=FETCH_TIMEOUT_S)) as session,
             session.post(url, data=document, headers={"Content-Type": "application/cms"}, allow_redirects=False) as response,
         ):
-            if response.status != 200:
+            if response.status != wanted:
                 raise PeerFault("pki.refused", f"status {response.status}")
             data = await response.content.read(MAX_BUNDLE + 1)
             while len(data) <= MAX_BUNDLE and (more := await response.content.read(MAX_BUNDLE)):
