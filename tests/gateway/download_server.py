@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from tests.gateway.connections import Connections
 from tests.gateway.gateway_parts import administrator_identity, pki
 
 from smgw.administrator.releases import piece
@@ -56,7 +57,7 @@ class Server:
 @asynccontextmanager
 async def serving(path: Path, clock: Clock, own: Identity | None = None) -> AsyncIterator[Server]:
     """Serve one file as the administrator, or as somebody else."""
-    identity, state = own or administrator_identity(), Server(path)
+    identity, state, connections = own or administrator_identity(), Server(path), Connections()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: ValidatedCertificate) -> None:
         async def respond(request: Request) -> Reply:
@@ -66,9 +67,10 @@ async def serving(path: Path, clock: Clock, own: Identity | None = None) -> Asyn
         await serve_http(reader, cast("asyncio.StreamWriter", out), respond, on_fault=lambda _: None)
 
     server = await listen(
-        serve, "127.0.0.1", 0, module=identity.module, identity=identity.tls, trust=pki().trust(clock.now()), clock=clock,
+        connections.watched(serve), "127.0.0.1", 0, module=identity.module, identity=identity.tls, trust=pki().trust(clock.now()),
+        clock=clock,
         roles=frozenset({Role.SMGW}),
     )  # fmt: skip
     state.port = server.sockets[0].getsockname()[1]
-    async with server:
+    async with connections.closing(server):
         yield state

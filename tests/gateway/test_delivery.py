@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.gateway.connections import Connections
 from tests.gateway.gateway_parts import (
     GATEWAY_ID,
     METER_ID,
@@ -79,8 +80,9 @@ class Bench:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: ValidatedCertificate) -> None:
             await serve_http(reader, writer, respond, on_fault=pytest.fail)
 
+        connections = Connections()
         server = await listen(
-            serve,
+            connections.watched(serve),
             "127.0.0.1",
             0,
             module=identity.module,
@@ -89,13 +91,11 @@ class Bench:
             clock=self.clock,
             roles=frozenset({Role.SMGW}),
         )
-        try:
+        async with connections.closing(server):
             port: int = server.sockets[0].getsockname()[1]
             for profile in (communication_profile(port), meter_profile(), consumer_profile(), evaluation_profile()):
                 self.journal.put_profile(profile, b"", START)
             yield port
-        finally:
-            server.close()
 
     def queue(self, message_id: str = MESSAGE_ID) -> None:
         body = encode_delivery(delivery(message_id))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.gateway.connections import Connections
 from tests.gateway.gateway_parts import (
     GATEWAY_ID,
     START,
@@ -77,18 +78,18 @@ class Bench:
                 await reader.readexactly(self.most)
             writer.transport.abort()
 
+        connections = Connections()
         server = await listen(
-            serve, "127.0.0.1", 0, module=own.module, identity=own.tls, trust=own.trust, clock=self.clock, roles=frozenset({Role.SMGW})
-        )
+            connections.watched(serve), "127.0.0.1", 0, module=own.module, identity=own.tls, trust=own.trust, clock=self.clock,
+            roles=frozenset({Role.SMGW}),
+        )  # fmt: skip
         config = msgspec.structs.replace(administrator_config(1), service_port=server.sockets[0].getsockname()[1])
         recorder = Recorder(self.journal, self.clock)
         self.pump = Pump(
             Sender(gateway.module, gateway.tls, gateway.signer, gateway.trust, self.journal, recorder, self.clock, service_of(config))
         )
-        try:
+        async with connections.closing(server):
             yield
-        finally:
-            server.close()
 
     def queue(self, contact: str = RESULTS) -> None:
         result = Result(COMMAND, GATEWAY_ID, 200, "", msgspec.Raw(b"null"), START, START, contact)
